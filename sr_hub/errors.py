@@ -1,0 +1,9 @@
+"""The one error type whose message is written for the user.
+
+Raise it where the input is at fault. The message names the thing and the fix in one line; the
+command line prints it and exits with code 2, the app shows it as a notice.
+"""
+
+
+class SRHubError(Exception):
+    """A mistake in what was given: a file, an argument, a checkpoint."""
