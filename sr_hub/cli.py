@@ -1,0 +1,32 @@
+"""The command line: `python -m sr_hub` and `sr-hub`.
+
+Each command reads its arguments, calls one room and prints. What is wrong with the input comes out
+as one line on stderr and exit code 2.
+"""
+
+import sys
+
+import typer
+
+from sr_hub.errors import SRHubError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Single-image super-resolution: enlarge, measure, convert and export.",
+)
+
+
+def main() -> None:
+    """Run a command; an error of the input is one line, not a traceback."""
+    try:
+        app()
+    except SRHubError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.callback()
+def _root() -> None:
+    """Single-image super-resolution: enlarge, measure, convert and export."""
