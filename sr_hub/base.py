@@ -75,9 +75,13 @@ class SRModel(
 
     def _save_pretrained(self, save_directory: Path) -> None:
         config = {"architecture": type(self).__name__, **(self._hub_mixin_config or {})}
-        weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        weights = {
+            name: tensor.detach().contiguous() for name, tensor in stored_tensors(self).items()
+        }
         save_file(weights, save_directory / WEIGHTS_FILE, metadata={"format": "pt"})
-        (save_directory / CONFIG_FILE).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+        (save_directory / CONFIG_FILE).write_text(
+            json.dumps(config, indent=2, sort_keys=True) + "\n"
+        )
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Self:
@@ -96,8 +100,14 @@ class SRModel(
             model = cls(**config)
         except TypeError as error:
             raise SRHubError(f"{folder / CONFIG_FILE}: {error}") from None
-        model.load_state_dict(_read_weights(folder / WEIGHTS_FILE, model.state_dict()))
+        weights = _read_weights(folder / WEIGHTS_FILE, stored_tensors(model))
+        model.load_state_dict(weights, strict=False)  # the names were compared above
         return model.eval()
+
+
+def stored_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters and buffers that a checkpoint holds; one that is shared appears once."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -110,7 +120,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text())
     except FileNotFoundError:
-        raise SRHubError(f"{folder} has no {CONFIG_FILE}: it is not a Hub folder of sr_hub") from None
+        raise SRHubError(
+            f"{folder} has no {CONFIG_FILE}: it is not a Hub folder of sr_hub"
+        ) from None
     except ValueError as error:
         raise SRHubError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
@@ -125,7 +137,10 @@ def _read_weights(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
         raise SRHubError(f"{path.parent} has no {path.name}") from None
     except SafetensorError as error:
         raise SRHubError(f"{path} is damaged: {error}") from None
-    missing, extra = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
+    missing, extra = (
+        sorted(expected.keys() - weights.keys()),
+        sorted(weights.keys() - expected.keys()),
+    )
     if missing or extra:
         raise SRHubError(f"{path} does not fit: missing {missing[:3]}, unexpected {extra[:3]}")
     for name, tensor in weights.items():

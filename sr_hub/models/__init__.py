@@ -1,11 +1,78 @@
 """The networks, in one visible table, and the one way to load any of them."""
 
-from sr_hub.base import SRModel
+from pathlib import Path
+
+from sr_hub.base import CONFIG_FILE, SRModel, read_config
+from sr_hub.errors import SRHubError
+from sr_hub.models.espcn import ESPCN
+from sr_hub.models.interpolation import MODES, Interpolation
+from sr_hub.models.lite_srresnet import LiteSRResNet
+from sr_hub.models.rrdbnet import RRDBNet
 from sr_hub.models.rrim import RRIM
+from sr_hub.models.srcnn import SRCNN
+from sr_hub.models.srnet import SRNet
 from sr_hub.models.srresnet import SRResNet
 
 MODELS: dict[str, type[SRModel]] = {
     "RRIM": RRIM,
     "SRResNet": SRResNet,
+    "LiteSRResNet": LiteSRResNet,
+    "RRDBNet": RRDBNet,
+    "SRNet": SRNet,
+    "SRCNN": SRCNN,
+    "ESPCN": ESPCN,
+    "Interpolation": Interpolation,
 }
 """Every network by the name of its class, which is the "architecture" of its Hub config."""
+
+BASELINES = MODES
+"""Names of the interpolations, which `load_model` gives at scale 4."""
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+
+
+def bundled_models() -> dict[str, Path]:
+    """The trained models that come with the package: name -> Hub folder."""
+    return {path.parent.name: path.parent for path in sorted(CHECKPOINTS.glob(f"*/{CONFIG_FILE}"))}
+
+
+def load_model(
+    name: str | Path,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+) -> SRModel:
+    """The trained network behind a name, in evaluation mode, on the CPU, in float32.
+
+    Args:
+        name: what to load, tried in this order: a bundled model ("rrim-x4") or a baseline
+            ("bicubic"), a local Hub folder, a Hub id ("user/repo"). The first two never touch the
+            network.
+        revision: branch, tag or commit of a Hub id.
+        token: a Hub token, True for the stored one, False for none.
+        cache_dir: where Hub downloads are kept, instead of the usual cache.
+        local_files_only: use only what the cache holds.
+
+    Raises:
+        SRHubError: if nothing has that name, or what has it is not a sound checkpoint.
+    """
+    if str(name) in BASELINES:
+        return Interpolation(mode=str(name)).eval()
+    folder = bundled_models().get(str(name), Path(name))
+    if folder.is_dir():
+        return _class_of(folder).from_folder(folder)
+    raise SRHubError(
+        f"no model {str(name)!r}: not bundled ({', '.join([*bundled_models(), *BASELINES])}), "
+        f"not a folder, not a Hub id like user/repo"
+    )
+
+
+def _class_of(folder: Path) -> type[SRModel]:
+    architecture = read_config(folder)["architecture"]
+    if architecture not in MODELS:
+        raise SRHubError(
+            f"{folder} holds a {architecture}; this version of sr_hub knows {', '.join(MODELS)}"
+        )
+    return MODELS[architecture]

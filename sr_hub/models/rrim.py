@@ -31,8 +31,8 @@ bottlenecks, alternating orientation of the factors, and LeakyReLU, whose backwa
 quarter of a step cheaper than that of PReLU.
 """
 
-from torch import Tensor, nn
 import torch
+from torch import Tensor, nn
 
 from sr_hub.base import SRModel
 from sr_hub.blocks import enlarge_bicubic, sub_pixel_steps
@@ -145,7 +145,9 @@ class RRIM(SRModel):
         for name, branches in (("shallow", shallow), ("middle", middle)):
             total = sum(width for _, width in parse_branches(branches))
             if total != channels:
-                raise SRHubError(f"{name}={branches!r} adds up to {total}, not to channels={channels}")
+                raise SRHubError(
+                    f"{name}={branches!r} adds up to {total}, not to channels={channels}"
+                )
         self.trunk_scale = trunk_scale
         self.bicubic_skip = bicubic_skip
         self.head = nn.Sequential(
@@ -203,12 +205,16 @@ def parse_branches(branches: str) -> list[tuple[list[int], int]]:
                 f"branch {branch.strip()!r} of {branches!r} is not of the form kernel:channels, like 3+3:24"
             ) from None
         if channels < 1 or any(k < 1 or k % 2 == 0 for k in kernels):
-            raise SRHubError(f"branch {branch.strip()!r}: kernels must be odd and channels at least 1")
+            raise SRHubError(
+                f"branch {branch.strip()!r}: kernels must be odd and channels at least 1"
+            )
         plan.append((kernels, channels))
     return plan
 
 
-def _branch(inputs: int, channels: int, kernels: list[int], *, vertical_first: bool) -> nn.Sequential:
+def _branch(
+    inputs: int, channels: int, kernels: list[int], *, vertical_first: bool
+) -> nn.Sequential:
     layers: list[nn.Module] = []
     for index, kernel in enumerate(kernels):
         width = inputs if index == 0 else channels
@@ -226,7 +232,9 @@ def _tail(channels: int, deep: str, steps: list[int]) -> nn.Sequential:
     width = channels // before[0] ** 2 if before else channels
     module = InceptionModule(width, deep)
     if module.outputs % last**2:
-        raise SRHubError(f"deep={deep!r} adds up to {module.outputs}, not to a multiple of {last**2}")
+        raise SRHubError(
+            f"deep={deep!r} adds up to {module.outputs}, not to a multiple of {last**2}"
+        )
     return nn.Sequential(
         *(nn.PixelShuffle(step) for step in before),
         module,

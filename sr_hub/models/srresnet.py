@@ -48,7 +48,9 @@ class SRResNet(SRModel):
             layers: list[nn.Module] = [nn.Conv2d(channels, channels, 3, padding=1, bias=bias)]
             return [*layers, nn.BatchNorm2d(channels)] if batch_norm else layers
 
-        self.head = nn.Sequential(nn.Conv2d(3, channels, 9, padding=4, bias=bias), prelu(trunk_prelu))
+        self.head = nn.Sequential(
+            nn.Conv2d(3, channels, 9, padding=4, bias=bias), prelu(trunk_prelu)
+        )
         self.trunk = nn.Sequential(
             *(Residual(*conv_norm(), prelu(trunk_prelu), *conv_norm()) for _ in range(blocks)),
             *conv_norm(),

@@ -1,0 +1,230 @@
+"""What every network must be, over the table of networks, and the facts that their sources fix."""
+
+import pytest
+import torch
+from torch import nn
+
+from sr_hub.errors import SRHubError
+from sr_hub.models import BASELINES, MODELS, bundled_models, load_model
+from sr_hub.models.rrim import RRIM, InceptionModule, parse_branches
+
+SMALL = {
+    "RRIM": {"channels": 8, "shallow": "5:4,7:4", "middle": "3:4,3+3:4", "deep": "3:18,3+3:18"},
+    "SRResNet": {"channels": 8, "blocks": 2},
+    "RRDBNet": {"channels": 8, "blocks": 1, "growth": 4},
+}
+"""Arguments that make a network quick, where it has such arguments."""
+
+NETWORKS = [name for name in MODELS if name != "Interpolation"]
+EVERY = [(name, scale) for name, network in MODELS.items() for scale in network.scales]
+
+
+def small(name, **arguments):
+    return MODELS[name](**SMALL.get(name, {}), **arguments)
+
+
+def shaken(network):
+    """The network in evaluation mode, with no parameter or statistic at a value that hides a bug."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.01)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network.eval()
+
+
+@pytest.mark.parametrize(("name", "scale"), EVERY)
+def test_output_is_scale_times_any_input(name, scale):
+    network = small(name, scale=scale).eval()
+    with torch.inference_mode():
+        for height, width in ((1, 1), (5, 9), (13, 8)):
+            output = network(torch.rand(2, 3, height, width))
+            assert output.shape == (2, 3, scale * height, scale * width)
+            assert torch.isfinite(output).all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_parameter_gets_a_gradient(name):
+    network = small(name).train()
+    network(torch.rand(2, 3, 16, 16)).square().mean().backward()
+    for parameter_name, parameter in network.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.abs().sum() > 0, parameter_name
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_saved_and_loaded_it_is_the_same_network(name, tmp_path):
+    arguments = {"mode": "bilinear", "scale": 3} if name == "Interpolation" else {"scale": 2}
+    network = shaken(small(name, **arguments))
+    network.save_pretrained(tmp_path / "folder")
+    loaded = load_model(tmp_path / "folder")
+    image = torch.rand(1, 3, 9, 7)
+    assert type(loaded) is type(network)
+    assert loaded._hub_mixin_config == network._hub_mixin_config
+    assert not loaded.training
+    assert torch.equal(loaded(image), network(image))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_receptive_field_holds(name):
+    """A pixel beyond the stated reach changes nothing, whatever its place on the grid."""
+    network = shaken(small(name))
+    reach, scale = network.receptive_field, network.scale
+    image = torch.rand(1, 3, 8, 2 * reach + 2 * network.size_multiple + 8)
+    with torch.inference_mode():
+        before = network(image)
+        for column in range(reach, reach + 9, 4):
+            changed = image.clone()
+            changed[..., column] = 1 - changed[..., column]
+            columns = (network(changed) - before).abs().amax(dim=(0, 1, 2)).nonzero() // scale
+            assert column in columns
+            assert (columns - column).abs().max() <= reach
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_impossible_scale_is_refused_with_the_number(name):
+    with pytest.raises(SRHubError, match="scale=9"):
+        MODELS[name](scale=9)
+
+
+@pytest.mark.parametrize("name", ["SRResNet", "RRIM", "LiteSRResNet", "SRCNN", "ESPCN", "SRNet"])
+def test_bicubic_skip_adds_the_enlarged_input(name):
+    with_skip, without = small(name, bicubic_skip=True), small(name, bicubic_skip=False)
+    without.load_state_dict(with_skip.state_dict())
+    image = torch.rand(1, 3, 8, 8)
+    bicubic = load_model("bicubic-opencv")(image)
+    expected = without.eval()(image)
+    if name == "LiteSRResNet":  # its tanh is moved to [0, 1] where it is the picture itself
+        expected = expected * 2 - 1
+    assert torch.allclose(with_skip.eval()(image), expected + bicubic, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "parameters"),
+    [
+        ("RRDBNet", {}, 16_697_987),
+        ("LiteSRResNet", {}, 642_050),
+        ("SRResNet", {"bias": False, "shared_prelu": True}, 1_546_754),
+        ("SRResNet", {}, 1_549_462),
+        ("RRIM", {}, 612_863),
+        ("SRNet", {}, 9_600_206),
+        ("SRCNN", {}, 20_099),
+        ("ESPCN", {}, 37_200),
+        ("Interpolation", {}, 0),
+    ],
+)
+def test_parameter_counts(name, arguments, parameters):
+    assert MODELS[name](**arguments).num_parameters == parameters
+
+
+def test_multiply_adds_of_srresnet_by_hand():
+    pixels = 64 * 64
+    trunk = (32 + 1) * 64 * 64 * 9
+    sub_pixel = (1 + 4) * 64 * 256 * 9
+    ends = 3 * 64 * 81 * (1 + 16)
+    assert MODELS["SRResNet"]().multiply_adds(64, 64) == pixels * (trunk + sub_pixel + ends)
+
+
+def test_lite_srresnet_needs_about_30_percent_of_the_multiply_adds():
+    lite, full = MODELS["LiteSRResNet"](), MODELS["SRResNet"]()
+    assert 0.28 < lite.multiply_adds(64, 64) / full.multiply_adds(64, 64) < 0.34
+
+
+def test_srresnet_without_batch_norm_has_none():
+    assert not any(
+        isinstance(m, nn.BatchNorm2d) for m in MODELS["SRResNet"](batch_norm=False).modules()
+    )
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in MODELS["SRResNet"]().modules()) == 33
+
+
+class TestRRIMKeepsTheRulesOfTheReport:
+    def test_no_norm_and_no_pooling(self):
+        forbidden = ("Norm", "Pool")
+        assert not any(word in type(m).__name__ for m in RRIM().modules() for word in forbidden)
+
+    def test_three_shallow_modules_to_one_middle(self):
+        groups = RRIM().trunk
+        assert len(groups) == 4
+        assert all(len(g.shallow) == 3 and isinstance(g.middle, InceptionModule) for g in groups)
+
+    def test_every_kernel_of_a_module_is_factorised(self):
+        convs = [
+            layer
+            for module in RRIM().modules()
+            if isinstance(module, InceptionModule)
+            for layer in module.modules()
+            if isinstance(layer, nn.Conv2d)
+        ]
+        assert convs
+        assert all(1 in conv.kernel_size and max(conv.kernel_size) > 1 for conv in convs)
+
+    def test_deeper_modules_have_more_branches_and_smaller_kernels(self):
+        network = RRIM()
+        shallow, middle = network.trunk[0].shallow[0], network.trunk[0].middle
+        deep = next(layer for layer in network.tail if isinstance(layer, InceptionModule))
+        branches = [len(m.branches) for m in (shallow, middle, deep)]
+        kernels = [_largest_kernel(m) for m in (shallow, middle, deep)]
+        assert branches == sorted(set(branches))
+        assert kernels == sorted(set(kernels), reverse=True)
+
+    def test_one_deep_module_between_the_sub_pixel_steps(self):
+        layers = [
+            type(layer)
+            for layer in RRIM().tail
+            if isinstance(layer, nn.PixelShuffle | InceptionModule | nn.Conv2d)
+        ]
+        assert layers == [nn.PixelShuffle, InceptionModule, nn.PixelShuffle, nn.Conv2d]
+
+    def test_no_residual_is_scaled_inside_the_groups(self):
+        group = small("RRIM").trunk[0].eval()
+        x = torch.rand(1, 8, 6, 6)
+        features = x
+        for module in group.shallow:
+            features = features + module(features)
+        assert torch.allclose(group(x), x + group.middle(features))
+
+
+def _largest_kernel(module):
+    return max(max(m.kernel_size) for m in module.modules() if isinstance(m, nn.Conv2d))
+
+
+@pytest.mark.parametrize("text", ["", "3", "3:", "x:4", "4:8", "3:0", "3+:8"])
+def test_malformed_branches_are_refused_by_name(text):
+    with pytest.raises(SRHubError, match="branch"):
+        parse_branches(text)
+
+
+def test_branches_that_do_not_add_up_are_refused_with_the_numbers():
+    with pytest.raises(SRHubError, match=r"adds up to 65, not to channels=64"):
+        RRIM(shallow="5:32,7:33")
+
+
+def test_baselines_load_by_name_and_keep_a_flat_picture_flat():
+    for name in BASELINES:
+        output = load_model(name)(torch.full((1, 3, 5, 6), 0.25))
+        assert output.shape == (1, 3, 20, 24)
+        assert torch.allclose(output, torch.tensor(0.25), atol=1e-6)
+
+
+def test_the_two_bicubic_kernels_differ_where_they_should():
+    """Half a pixel from an edge the kernels of a = -0.5 and a = -0.75 overshoot by other amounts."""
+    edge = torch.zeros(1, 3, 8, 8)
+    edge[..., 4:] = 1
+    overshoot = [load_model(n)(edge).amax().item() - 1 for n in ("bicubic", "bicubic-opencv")]
+    assert 0 < overshoot[0] < overshoot[1]
+
+
+@pytest.mark.parametrize("name", bundled_models())
+def test_bundled_models_load_and_run(name):
+    network = load_model(name)
+    image = torch.rand(1, 3, 12, 12)
+    output = network(image)
+    assert output.shape[-1] == 12 * network.scale
+    assert torch.isfinite(output).all()
+
+
+def test_unknown_names_are_refused_with_what_there_is():
+    with pytest.raises(SRHubError, match="bicubic"):
+        load_model("no-such-model")
