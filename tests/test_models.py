@@ -24,7 +24,7 @@ def small(name, **arguments):
 
 
 def shaken(network):
-    """The network in evaluation mode, with no parameter or statistic at a value that hides a bug."""
+    """The network in evaluation mode, no parameter or statistic at a value that hides a bug."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.01)
@@ -209,7 +209,7 @@ def test_baselines_load_by_name_and_keep_a_flat_picture_flat():
 
 
 def test_the_two_bicubic_kernels_differ_where_they_should():
-    """Half a pixel from an edge the kernels of a = -0.5 and a = -0.75 overshoot by other amounts."""
+    """Next to an edge the kernel of a = -0.75 overshoots by more than that of a = -0.5."""
     edge = torch.zeros(1, 3, 8, 8)
     edge[..., 4:] = 1
     overshoot = [load_model(n)(edge).amax().item() - 1 for n in ("bicubic", "bicubic-opencv")]

@@ -202,7 +202,7 @@ def parse_branches(branches: str) -> list[tuple[list[int], int]]:
             kernels, channels = [int(k) for k in kernels_text.split("+")], int(channels_text)
         except ValueError:
             raise SRHubError(
-                f"branch {branch.strip()!r} of {branches!r} is not of the form kernel:channels, like 3+3:24"
+                f"branch {branch.strip()!r} of {branches!r} is not kernel:channels, like 3+3:24"
             ) from None
         if channels < 1 or any(k < 1 or k % 2 == 0 for k in kernels):
             raise SRHubError(
@@ -225,7 +225,7 @@ def _branch(
 
 
 def _tail(channels: int, deep: str, steps: list[int]) -> nn.Sequential:
-    """Sub-pixel, deep module, sub-pixel, convolution to RGB (one sub-pixel step at scale 2 and 3)."""
+    """Sub-pixel, deep module, sub-pixel, convolution to RGB; below scale 4 one sub-pixel step."""
     before, last = steps[:-1], steps[-1]
     if before and channels % before[0] ** 2:
         raise SRHubError(f"channels={channels} must be a multiple of {before[0] ** 2} at scale 4")

@@ -22,7 +22,7 @@ KERAS_EPSILON, KERAS_MOMENTUM = 1e-3, 0.01
 
 
 class SRNet(SRModel):
-    """Five strided convolutions down, five transposed ones up with concatenations, one 2x2 at the end.
+    """Five strided convolutions down, five transposed ones up, one 2x2 at the end.
 
     Args:
         scale: 2, 3 or 4.
