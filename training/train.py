@@ -1,125 +1,149 @@
 """Train a network: `python -m training.train RECIPE --data DIR --val DIR --out DIR`."""
 
 import argparse
+import ast
 import copy
-import json
+import logging
 import math
-import time
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from accelerate import Accelerator
 
-from sr_hub.base import SRModel
-from sr_hub.degrade import downscale, modcrop, quantise
+from sr_hub.base import SRModel, read_config
+from sr_hub.degrade import SUPPORT
+from sr_hub.errors import SRHubError
 from sr_hub.models import MODELS
+from training.checkpoint import State
 from training.config import TrainConfig
 from training.data import Pictures
+from training.discriminators import DISCRIMINATORS
+from training.loop import Run, fit, resume, write_config
+from training.perceptual import VGG19
+from training.recipes import RECIPES
+from training.steps import Context
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    if step < config.warmup:
-        return config.lr * (step + 1) / config.warmup
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        options = parser().parse_args(arguments)
+        run = prepare(options)
+        fit(run)
+    except SRHubError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
 
 
-def luma_psnr(sr: Tensor, hr: Tensor, crop: int) -> float:
-    weights = torch.tensor([65.481, 128.553, 24.966])[:, None, None] / 255
-    difference = ((quantise(sr) - hr) * weights).sum(1)[..., crop:-crop, crop:-crop]
-    return -10 * math.log10(difference.square().mean().item())
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    result = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
+    add = result.add_argument
+    add("recipe", choices=sorted(RECIPES), metavar="RECIPE", help=", ".join(sorted(RECIPES)))
+    add("--data", type=Path, required=True, help="folder of pictures or tar shards to learn from")
+    add("--val", type=Path, required=True, help="folder of pictures to choose the best state by")
+    add("--out", type=Path, required=True, help="folder of the run")
+    add("--scale", type=int, default=4)
+    add("--steps", type=int)
+    add("--batch", type=int)
+    add("--patch", type=int)
+    add("--lr", type=float)
+    add("--seed", type=int)
+    add("--set", nargs="+", default=[], metavar="NAME=VALUE", dest="settings",
+        help="any setting of training.config, like losses.l1=1 arguments.channels=96")
+    add("--resume", action="store_true", help="go on where the run in --out stopped")
+    add("--start-from", type=Path, help="Hub folder with the weights to start from")
+    add("--vgg-weights", type=Path, help="VGG19 file (.npz); torchvision's if left out")
+    add("--minutes", type=float, default=math.inf, help="stop, saved, after so many minutes")
+    return result
 
 
-@torch.inference_mode()
-def validate(model: SRModel, pictures: Pictures, *, count: int = 41, side: int = 256) -> float:
-    total = 0.0
-    for picture in pictures.pictures[:count]:
-        hr = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
-        hr = modcrop(hr[..., :side, :side], model.scale)
-        with torch.autocast("cpu", torch.bfloat16):
-            sr = model(quantise(downscale(hr, model.scale)))
-        total += luma_psnr(sr.float(), hr, model.scale)
-    return total / min(count, len(pictures.pictures))
-
-
-def fit(config: TrainConfig, data: Pictures, val: Pictures, out: Path, resume: bool, budget: float) -> None:
+def prepare(options: argparse.Namespace) -> Run:
+    """The run that the options describe."""
+    config = RECIPES[options.recipe](options.scale)
+    names = ("steps", "batch", "patch", "lr", "seed")
+    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    config = apply_settings(config.with_(**chosen), options.settings)
+    if options.start_from:
+        config = _like_folder(config, options.start_from)
+    accelerator = Accelerator()
     torch.manual_seed(config.seed)
-    model = MODELS[config.architecture](**config.arguments).to(memory_format=torch.channels_last)
-    ema = copy.deepcopy(model).eval().requires_grad_(False)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, betas=(0.9, 0.99), fused=True)
-    state_path, step, seconds = out / "last.pt", 0, 0.0
-    if resume and state_path.exists():
-        state = torch.load(state_path, weights_only=True)
-        model.load_state_dict(state["model"])
-        ema.load_state_dict(state["ema"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, seconds = state["step"], state["seconds"]
-    started = time.process_time()
-    total = 0.0
-    while step < config.steps:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step)
-        lr, hr = data.batch(
-            scale=model.scale, patch=config.patch, size=config.batch, seed=config.seed, step=step
-        )
-        model.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            sr = model(lr.contiguous(memory_format=torch.channels_last))
-        loss = F.l1_loss(sr.float(), hr)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
-        decay = min(config.ema, (step + 1) / (step + 10))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
-            for kept, current in zip(ema.buffers(), model.buffers(), strict=True):
-                kept.copy_(current)
-        step += 1
-        total += loss.item()
-        if step % config.validate_every == 0 or step == config.steps:
-            seconds_now = seconds + time.process_time() - started
-            row = {
-                "step": step,
-                "cpu_seconds": round(seconds_now, 1),
-                "wall": time.strftime("%H:%M:%S"),
-                "loss": round(total / config.validate_every, 5),
-                "val_psnr_y": round(validate(ema, val), 4),
-            }
-            total = 0.0
-            print(json.dumps(row), flush=True)
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(row) + "\n")
-            state = {
-                "model": model.state_dict(),
-                "ema": ema.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": step,
-                "seconds": seconds_now,
-            }
-            torch.save(state, state_path.with_suffix(".tmp"))
-            state_path.with_suffix(".tmp").rename(state_path)
-            ema.save_pretrained(out / "model")
+    state = build_state(config, accelerator.device, options.start_from)
+    context = Context(config, accelerator.device, _autocast(config, accelerator.device), None)
+    if "perceptual" in config.losses:
+        vgg = VGG19(
+            tuple(config.vgg_layers),
+            weights=options.vgg_weights,
+            before_activation=config.vgg_before_activation,
+        ).to(accelerator.device)
+        context = replace(context, vgg=vgg.to(torch.bfloat16) if context.autocast else vgg)
+    data, val = Pictures.read(options.data), Pictures.read(options.val)
+    data.require((config.patch + 2 * SUPPORT) * state.generator.scale)
+    run = Run(config, state, context, data, val, options.out, accelerator, options.minutes)
+    write_config(run)
+    if options.resume:
+        resume(run)
+    return run
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("architecture")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--val", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--resume", action="store_true")
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    config = TrainConfig(
-        architecture=arguments.architecture, steps=arguments.steps, batch=arguments.batch, lr=arguments.lr
-    )
-    fit(config, Pictures(arguments.data), Pictures(arguments.val), arguments.out, arguments.resume, 0)
+def apply_settings(config: TrainConfig, settings: list[str]) -> TrainConfig:
+    """`config` with "name=value" applied; "losses.l1=1" changes one entry of a dictionary."""
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise SRHubError(f"--set takes NAME=VALUE, not {setting!r}")
+        name, _, key = name.partition(".")
+        value = _literal(text)
+        config.with_(**{name: value})
+        config = config.with_(**{name: {**getattr(config, name), key: value} if key else value})
+    return config
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _like_folder(config: TrainConfig, folder: Path) -> TrainConfig:
+    arguments = read_config(folder)
+    architecture = arguments.pop("architecture")
+    if architecture != config.architecture:
+        raise SRHubError(f"{folder} holds a {architecture}, but the recipe trains a {config.architecture}")
+    return config.with_(arguments=arguments)
+
+
+def build_state(config: TrainConfig, device: torch.device, start_from: Path | None) -> State:
+    """New networks and optimizers, on `device`."""
+    network = MODELS[config.architecture]
+    generator: SRModel = network.from_folder(start_from) if start_from else network(**config.arguments)
+    generator = generator.to(device, memory_format=torch.channels_last).train()
+    ema = copy.deepcopy(generator).eval().requires_grad_(False)
+    state = State(generator, ema, _adam(config, generator, config.lr))
+    if config.is_gan:
+        discriminator = DISCRIMINATORS[config.discriminator](**config.discriminator_arguments)
+        state.discriminator = discriminator.to(device, memory_format=torch.channels_last)
+        state.discriminator_optimizer = _adam(config, state.discriminator, config.discriminator_lr)
+    return state
+
+
+def _adam(config: TrainConfig, module: torch.nn.Module, lr: float) -> torch.optim.Adam:
+    return torch.optim.Adam(module.parameters(), lr=lr, betas=config.betas, fused=True)
+
+
+def _autocast(config: TrainConfig, device: torch.device) -> bool:
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
