@@ -8,21 +8,17 @@ about pictures, devices or tiles: see `image.py` and `upscaler.py`.
 """
 
 import copy
-import json
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from sr_hub.errors import SRHubError
-
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
+from sr_hub.folder import load_folder, save_folder
+from sr_hub.hub import fetch
 
 
 class SRModel(
@@ -74,78 +70,54 @@ class SRModel(
         return counter.get_total_flops() // 2
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        config = {"architecture": type(self).__name__, **(self._hub_mixin_config or {})}
-        weights = {
-            name: tensor.detach().contiguous() for name, tensor in stored_tensors(self).items()
-        }
-        save_file(weights, save_directory / WEIGHTS_FILE, metadata={"format": "pt"})
-        (save_directory / CONFIG_FILE).write_text(
-            json.dumps(config, indent=2, sort_keys=True) + "\n"
-        )
+        save_folder(self, self._hub_mixin_config or {}, save_directory)
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Self:
         """The network that a Hub folder holds, in evaluation mode, on the CPU, in float32.
 
         Raises:
-            SRHubError: if the folder holds another architecture, no config, or other weights than
-                the network has.
+            SRHubError: if the folder holds another architecture, lacks a file, or its config or
+                weights are not those of the network.
         """
-        folder = Path(folder)
-        config = read_config(folder)
-        architecture = config.pop("architecture")
-        if architecture != cls.__name__:
-            raise SRHubError(f"{folder} holds a {architecture}, not a {cls.__name__}")
-        try:
-            model = cls(**config)
-        except TypeError as error:
-            raise SRHubError(f"{folder / CONFIG_FILE}: {error}") from None
-        weights = _read_weights(folder / WEIGHTS_FILE, stored_tensors(model))
-        model.load_state_dict(weights, strict=False)  # the names were compared above
-        return model.eval()
+        return load_folder(cls, Path(folder))
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        force_download: bool = False,
+        max_bytes: int | None = None,
+    ) -> Self:
+        """The network of a local Hub folder or of a Hub repository; see `from_folder`.
 
-def stored_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """The parameters and buffers that a checkpoint holds; one that is shared appears once."""
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+        Args:
+            pretrained_model_name_or_path: an existing folder, else a Hub id ("user/repo").
+            revision: branch, tag or commit; config and weights come from this one commit.
+            token: a Hub token, True for the stored one, False for none.
+            cache_dir: where downloads are kept, instead of the usual cache.
+            local_files_only: use only what the cache holds.
+            force_download: download again what the cache holds.
+            max_bytes: refuse a repository whose config and weights are larger than this.
 
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The content of a Hub folder's `config.json`, which names its architecture.
-
-    Raises:
-        SRHubError: if it is missing, is not JSON or lacks the key "architecture".
-    """
-    path = folder / CONFIG_FILE
-    try:
-        config = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise SRHubError(
-            f"{folder} has no {CONFIG_FILE}: it is not a Hub folder of sr_hub"
-        ) from None
-    except ValueError as error:
-        raise SRHubError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
-        raise SRHubError(f'{path} has no "architecture": it is not a config of sr_hub')
-    return config
-
-
-def _read_weights(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    try:
-        weights = load_file(path)
-    except FileNotFoundError:
-        raise SRHubError(f"{path.parent} has no {path.name}") from None
-    except SafetensorError as error:
-        raise SRHubError(f"{path} is damaged: {error}") from None
-    missing, extra = (
-        sorted(expected.keys() - weights.keys()),
-        sorted(weights.keys() - expected.keys()),
-    )
-    if missing or extra:
-        raise SRHubError(f"{path} does not fit: missing {missing[:3]}, unexpected {extra[:3]}")
-    for name, tensor in weights.items():
-        if tensor.shape != expected[name].shape:
-            raise SRHubError(
-                f"{path} does not fit: {name} is {tuple(tensor.shape)}, not {tuple(expected[name].shape)}"
+        Raises:
+            SRHubError: if it cannot be had, or is not a sound checkpoint of this class;
+                `sr_hub.load_model` finds the class by itself.
+        """
+        folder = Path(pretrained_model_name_or_path)
+        if not folder.is_dir():
+            folder = fetch(
+                str(pretrained_model_name_or_path),
+                revision=revision,
+                token=token,
+                cache_dir=cache_dir,
+                local_files_only=local_files_only,
+                force_download=force_download,
+                max_bytes=max_bytes,
             )
-    return weights
+        return cls.from_folder(folder)

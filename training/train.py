@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from sr_hub.base import SRModel, read_config
+from sr_hub.base import SRModel
 from sr_hub.degrade import SUPPORT
 from sr_hub.errors import SRHubError
+from sr_hub.folder import read_config
 from sr_hub.models import MODELS
 from training.checkpoint import State
 from training.config import TrainConfig

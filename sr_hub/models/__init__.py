@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from sr_hub.base import CONFIG_FILE, SRModel, read_config
+from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
+from sr_hub.folder import CONFIG_FILE, read_config
+from sr_hub.hub import fetch
 from sr_hub.models.espcn import ESPCN
 from sr_hub.models.interpolation import MODES, Interpolation
 from sr_hub.models.lite_srresnet import LiteSRResNet
@@ -43,6 +45,7 @@ def load_model(
     token: str | bool | None = None,
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
+    max_bytes: int | None = None,
 ) -> SRModel:
     """The trained network behind a name, in evaluation mode, on the CPU, in float32.
 
@@ -54,6 +57,7 @@ def load_model(
         token: a Hub token, True for the stored one, False for none.
         cache_dir: where Hub downloads are kept, instead of the usual cache.
         local_files_only: use only what the cache holds.
+        max_bytes: refuse a Hub repository whose config and weights are larger than this.
 
     Raises:
         SRHubError: if nothing has that name, or what has it is not a sound checkpoint.
@@ -61,12 +65,22 @@ def load_model(
     if str(name) in BASELINES:
         return Interpolation(mode=str(name)).eval()
     folder = bundled_models().get(str(name), Path(name))
-    if folder.is_dir():
-        return _class_of(folder).from_folder(folder)
-    raise SRHubError(
-        f"no model {str(name)!r}: not bundled ({', '.join([*bundled_models(), *BASELINES])}), "
-        f"not a folder, not a Hub id like user/repo"
-    )
+    if not folder.is_dir():
+        if str(name).count("/") != 1:
+            raise SRHubError(
+                f"no model {str(name)!r}: not bundled "
+                f"({', '.join([*bundled_models(), *BASELINES])}), not a folder, not a Hub id "
+                f"like user/repo"
+            )
+        folder = fetch(
+            str(name),
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            max_bytes=max_bytes,
+        )
+    return _class_of(folder).from_folder(folder)
 
 
 def _class_of(folder: Path) -> type[SRModel]:

@@ -1,0 +1,274 @@
+"""Hub ids to Hub folders, over `huggingface_hub`; the way back is `upload.py`.
+
+What this adds to the client: the revision becomes a commit once, and the config and the weights
+both come from that commit; the Hub is asked with a short timeout, and where it does not answer the
+cache serves at once; every file is compared with the checksum that the Hub gave for it, so that a
+damaged download neither loads nor stays in the cache; every failure is one line.
+"""
+
+import hashlib
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from huggingface_hub import (
+    HfApi,
+    ModelInfo,
+    constants,
+    hf_hub_download,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import httpx, validate_repo_id
+
+from sr_hub.errors import SRHubError
+from sr_hub.folder import CONFIG_FILE, MAX_CONFIG_BYTES, PICKLES, WEIGHTS_FILE, read_config
+
+FILES = (CONFIG_FILE, WEIGHTS_FILE)
+"""What loading needs, in the order in which it is fetched."""
+
+ASK_SECONDS = 3.0
+"""How long the Hub may take to say which commit a revision is, before the cache is used."""
+
+WAITS = (0.5, 1.5)
+"""Seconds before the second and the third attempt, where another attempt may help."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_TRANSIENT_STATUS = (408, 429, 500, 502, 503, 504)
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One revision of one repository, and the cache that may hold it."""
+
+    repo_id: str
+    revision: str
+    token: str | bool | None
+    cache_dir: Path
+
+    def __str__(self) -> str:
+        return self.repo_id if self.revision == "main" else f"{self.repo_id} at {self.revision}"
+
+
+def fetch(
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    force_download: bool = False,
+    max_bytes: int | None = None,
+) -> Path:
+    """A local folder with the config and the weights of one commit of a Hub repository.
+
+    Args:
+        repo_id: "user/repo".
+        revision: branch, tag or commit; the main branch by default.
+        token: a Hub token, True for the stored one, False for none.
+        cache_dir: where downloads are kept, instead of the usual cache.
+        local_files_only: use only what the cache holds.
+        force_download: download again what the cache holds.
+        max_bytes: refuse a repository whose two files are larger than this together.
+
+    Raises:
+        SRHubError: if the repository, the revision or a file is not there or not allowed, is too
+            large, or cannot be had whole.
+    """
+    check_repo_id(repo_id)
+    source = _Source(
+        repo_id, revision or "main", token, Path(cache_dir or constants.HF_HUB_CACHE).expanduser()
+    )
+    offline = local_files_only or constants.is_offline_mode()
+    pinned = _COMMIT.fullmatch(source.revision) is not None
+    if offline or (pinned and not force_download):
+        folder = _cached(source)
+        if folder is not None:
+            return folder
+        if offline:
+            raise SRHubError(f"{source} is not in the cache, and downloads are off")
+    try:
+        return _download(source, force_download=force_download, max_bytes=max_bytes)
+    except (HfHubHTTPError, httpx.RequestError, OSError, ValueError, RuntimeError) as error:
+        folder = _cached(source) if is_transient(error) and not force_download else None
+        if folder is None:
+            raise SRHubError(_explain(error, source)) from error
+        logger.warning("%s; using the copy in the cache, %s", _explain(error, source), folder.name)
+        return folder
+
+
+def check_repo_id(repo_id: str) -> None:
+    """Refuse what cannot be the id of a repository.
+
+    Raises:
+        SRHubError: if `repo_id` is not of the form user/repo.
+    """
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError:
+        repo_id_is_sound = False
+    else:
+        repo_id_is_sound = "/" in repo_id
+    if not repo_id_is_sound:
+        raise SRHubError(f"{repo_id!r} is neither a folder nor a Hub id of the form user/repo")
+
+
+def persist(attempt: Callable[[], Result]) -> Result:
+    """What `attempt` returns, tried up to three times where the failure may pass."""
+    for seconds in WAITS:
+        try:
+            return attempt()
+        except (HfHubHTTPError, httpx.TransportError, OSError) as error:
+            # Nobody listens, or the client has itself tried long enough: waiting changes nothing.
+            hopeless = isinstance(error, (httpx.ConnectError, LocalEntryNotFoundError))
+            if hopeless or not is_transient(error):
+                raise
+            logger.info("trying again in %s s: %s", seconds, first_line(error))
+            time.sleep(seconds)
+    return attempt()
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same request may succeed later: no network, a busy server, a cut transfer."""
+    if isinstance(error, HfHubHTTPError):
+        return error.response is not None and error.response.status_code in _TRANSIENT_STATUS
+    if isinstance(error, (httpx.TransportError, LocalEntryNotFoundError)):
+        return True
+    # The client's own check of the size is an OSError without a number; a full disk has one.
+    return isinstance(error, OSError) and error.errno is None
+
+
+def first_line(error: Exception) -> str:
+    """The message of an error of the client, in one line of at most 200 characters."""
+    cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None
+    text = " ".join(str(cause or error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _download(source: _Source, *, force_download: bool, max_bytes: int | None) -> Path:
+    info = persist(lambda: _ask(source))
+    _check_listing(source, info, max_bytes)
+    for name in FILES:
+        path = _download_file(source, info.sha, name, force_download=force_download)
+        if name == CONFIG_FILE:
+            read_config(path.parent)  # before the weights: they may be gigabytes of another library
+    _remember(source, info.sha)
+    return path.parent
+
+
+def _ask(source: _Source) -> ModelInfo:
+    """The commit and the files of a revision, in one request."""
+    return HfApi(token=source.token).model_info(
+        source.repo_id, revision=source.revision, timeout=ASK_SECONDS, files_metadata=True
+    )
+
+
+def _check_listing(source: _Source, info: ModelInfo, max_bytes: int | None) -> None:
+    sizes = {file.rfilename: file.size for file in info.siblings or ()}
+    for name in FILES:
+        if name not in sizes:
+            pickles = [path for path in sizes if path.endswith(PICKLES)]
+            hint = f"; {pickles[0]} can hold code and is not opened" if pickles else ""
+            raise SRHubError(f"{source} has no {name}: it is not a model of sr_hub{hint}")
+    if (sizes[CONFIG_FILE] or 0) > MAX_CONFIG_BYTES:
+        raise SRHubError(f"{CONFIG_FILE} of {source} is larger than {MAX_CONFIG_BYTES} bytes")
+    total = sum(sizes[name] or 0 for name in FILES)
+    if max_bytes is not None and total > max_bytes:
+        raise SRHubError(
+            f"{source} is {total / 1e6:.0f} MB; the limit here is {max_bytes / 1e6:.0f} MB"
+        )
+
+
+def _download_file(source: _Source, commit: str, name: str, *, force_download: bool) -> Path:
+    for again in (False, True):
+        path = persist(
+            lambda again=again: hf_hub_download(
+                source.repo_id,
+                name,
+                revision=commit,
+                token=source.token,
+                cache_dir=source.cache_dir,
+                force_download=force_download or again,
+            )
+        )
+        if _is_whole(Path(path)):
+            return Path(path)
+        _forget(Path(path))
+    raise SRHubError(f"{name} of {source} arrives damaged: its checksum is not the Hub's")
+
+
+def _remember(source: _Source, commit: str) -> None:
+    """Note in the cache, as the client does, which commit the revision was: for offline use."""
+    if source.revision == commit or ".." in source.revision:
+        return
+    storage = source.cache_dir / repo_folder_name(repo_id=source.repo_id, repo_type="model")
+    reference = storage / "refs" / source.revision
+    try:
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        temporary = reference.with_name(f"{reference.name}.{uuid.uuid4().hex[:8]}.tmp")
+        temporary.write_text(commit)
+        temporary.replace(reference)
+    except OSError as error:  # a cache that is shared and read-only
+        logger.info("the commit of %s was not noted: %s", source, error)
+
+
+def _cached(source: _Source) -> Path | None:
+    """The folder of a revision in the cache, None if the cache does not hold it whole."""
+    paths = [
+        try_to_load_from_cache(source.repo_id, name, source.cache_dir, source.revision)
+        for name in FILES
+    ]
+    folders = {Path(path).parent for path in paths if isinstance(path, str)}
+    sound = all(isinstance(path, str) and _is_whole(Path(path)) for path in paths)
+    return folders.pop() if sound and len(folders) == 1 else None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a cached file has the checksum that is its name in the cache.
+
+    Where the cache cannot link (Windows without the right to), files bear their own names and
+    nothing is known.
+    """
+    blob = path.resolve()
+    with blob.open("rb") as file:
+        if _SHA256.fullmatch(blob.name):
+            return hashlib.file_digest(file, "sha256").hexdigest() == blob.name
+        if _COMMIT.fullmatch(blob.name):
+            header = f"blob {blob.stat().st_size}\0".encode()
+            return hashlib.file_digest(file, lambda: hashlib.sha1(header)).hexdigest() == blob.name
+    return True
+
+
+def _forget(path: Path) -> None:
+    path.resolve().unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def _explain(error: Exception, source: _Source) -> str:
+    if isinstance(error, GatedRepoError):
+        return f"{source} asks you to accept its terms on the Hub, and for a token"
+    if isinstance(error, RepositoryNotFoundError):
+        return f"{source} is not on the Hub, or is private: check the name, or give a token"
+    if isinstance(error, RevisionNotFoundError):
+        return f"{source.repo_id} has no branch, tag or commit {source.revision!r}"
+    if is_transient(error):
+        return f"the Hub did not give {source}: {first_line(error)}"
+    return f"{source} could not be loaded: {first_line(error)}"
