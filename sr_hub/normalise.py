@@ -1,0 +1,182 @@
+"""What any picture that Pillow can open becomes before the package works with it.
+
+Upright, in one of five modes (`MODES`), with an `.info` that holds these keys and no others:
+
+=============  ==================================================================================
+"icc_profile"  bytes, the colour profile of the pixels; absent where they are sRGB or unknown
+"exif"         bytes, the EXIF data without orientation and without tags on the file's layout
+"text"         dict of str to str, the text of a PNG file; `Upscaler` adds Software, Model, Scale
+"notices"      list of str, one line for each thing that could not be kept; absent if all could be
+=============  ==================================================================================
+
+XMP and IPTC data are not kept. Pillow 12 holds 16 bits per channel for grey pictures only: it reads
+16-bit RGB, RGBA and grey+alpha files (PNG, TIFF) with the upper 8 bits of each value, which gives a
+notice here, and 10-bit and 12-bit AVIF files with 8, which it does not tell.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms
+
+from sr_hub.errors import SRHubError
+
+MODES = ("L", "LA", "RGB", "RGBA", "I;16")
+"""Grey, grey with alpha, colour, colour with alpha (8 bits each), and grey with 16 bits."""
+
+OPAQUE = {"1": "L", "L": "L", "P": "RGB", "YCbCr": "RGB", "HSV": "RGB", "RGBX": "RGB"}
+TRANSPARENT = {"1": "LA", "L": "LA", "P": "RGBA", "RGB": "RGBA", "PA": "RGBA"}
+PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by its EXIF orientation (1 is upright)."""
+
+LAYOUT_TAGS = frozenset(
+    (254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281, 284)
+    + (288, 289, 292, 293, 297, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 338)
+    + (339, 340, 341, 347, 512, 513, 514, 529, 530, 531, 532, 700, 33723, 34377, 34675, 37724)
+)
+"""TIFF tags that describe how one file stores its pixels, its orientation, or data that is kept
+elsewhere (XMP, IPTC, Photoshop's resources, the colour profile)."""
+
+EXIF_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+EMPTY_EXIF = len(Image.Exif().tobytes())
+
+
+def normalise(image: Image.Image) -> Image.Image:
+    """A copy of `image`, upright, in one of `MODES`, with the `.info` that this module describes.
+
+    1-bit pictures become grey; palettes become RGB, or RGBA where they hold transparency; CMYK and
+    Lab become sRGB, through the colour profile where there is one. What is normal already stays.
+
+    Raises:
+        SRHubError: if the mode says nothing about which value is white (32-bit and float).
+    """
+    notices = list(image.info.get("notices", ())) + _frames_and_depth(image)
+    if image.format == "TIFF":
+        _exif(image, [])  # Pillow reads the groups when asked and closes the file with the pixels
+    image.load()
+    info = {"exif": _exif(image, notices), "text": _text(image)}
+    picture = _in_known_mode(image, notices)
+    if image.mode not in ("CMYK", "LAB"):
+        info["icc_profile"] = image.info.get("icc_profile")
+    orientation = _orientation(image)
+    if orientation in TURNS:
+        picture = picture.transpose(TURNS[orientation])
+    picture.info = {key: value for key, value in {**info, "notices": notices}.items() if value}
+    return picture
+
+
+def to_srgb(image: Image.Image, profile: bytes | None, notices: list[str]) -> Image.Image:
+    """The RGB picture that `image` shows: through `profile`, by a plain formula without one."""
+    try:
+        if image.mode == "LAB":
+            source = ImageCms.createProfile("LAB")
+        elif profile:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        else:
+            return image.convert("RGB")
+        return ImageCms.profileToProfile(
+            image,
+            source,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError):
+        notices.append(f"the colour profile does not fit {image.mode}: converted without it")
+        return image.convert("RGB")
+
+
+def _in_known_mode(image: Image.Image, notices: list[str]) -> Image.Image:
+    mode = image.mode
+    if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):
+        if "transparency" in image.info:
+            notices.append("16-bit grey cannot hold transparency: the transparent grey was dropped")
+        return Image.fromarray(np.asarray(image).astype(np.uint16))
+    if mode in ("I", "F"):
+        raise SRHubError(
+            f"{_name(image)} has 32-bit values (mode {mode}), of which none is known to be white: "
+            f"convert it to 16-bit grey first"
+        )
+    if mode in ("CMYK", "LAB"):
+        return to_srgb(image, image.info.get("icc_profile"), notices)
+    if mode in PREMULTIPLIED:
+        return image.convert(PREMULTIPLIED[mode])
+    if mode == "RGBA" and _raw_mode(image).startswith("LA"):
+        return image.convert("LA")
+    if mode in TRANSPARENT and (mode == "PA" or image.has_transparency_data):
+        return image.convert(TRANSPARENT[mode])
+    wanted = OPAQUE.get(mode, mode)
+    return image.copy() if wanted == mode else image.convert(wanted)
+
+
+def _frames_and_depth(image: Image.Image) -> list[str]:
+    """Notices on what Pillow drops when it reads the pixels; to be asked before it does."""
+    notices = []
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        used = "the first" if image.tell() == 0 else f"number {image.tell() + 1}"
+        notices.append(f"holds {frames} pictures (an animation or pages): only {used} is used")
+    if ";16" in _raw_mode(image) and image.mode in ("RGB", "RGBA", "CMYK"):
+        notices.append("has 16 bits per channel, of which 8 are used: only grey is kept in 16 bits")
+    return notices
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """How the file stores a pixel ("RGB;16B"), "" once the pixels are read."""
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0].args if tiles else ""
+    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:
+        return 1
+
+
+def _exif(image: Image.Image, notices: list[str]) -> bytes | None:
+    """The EXIF data without `LAYOUT_TAGS`, or None where nothing is left."""
+    try:
+        source, kept = image.getexif(), Image.Exif()
+        for tag, value in source.items():
+            if tag not in LAYOUT_TAGS and tag not in EXIF_GROUPS:
+                kept[tag] = value
+        for group in EXIF_GROUPS:
+            entries = dict(source.get_ifd(group))
+            if ExifTags.IFD.Interop in entries:
+                entries[ExifTags.IFD.Interop] = source.get_ifd(ExifTags.IFD.Interop)
+            if entries:
+                kept.get_ifd(group).update(entries)
+        damaged = not source and "exif" in image.info
+        data = kept.tobytes()
+    except Exception:
+        # Damaged EXIF makes Pillow raise errors of many types; the pixels are sound all the same.
+        damaged = True
+    if damaged:
+        notices.append("the EXIF data is damaged and was dropped")
+        return None
+    return data if len(data) > EMPTY_EXIF else None
+
+
+def _text(image: Image.Image) -> dict[str, str]:
+    text = getattr(image, "text", None) or image.info.get("text") or {}
+    skipped = ("XML:com.adobe.xmp", "Raw profile type")
+    return {key: str(value) for key, value in text.items() if not key.startswith(skipped)}
+
+
+def _name(image: Image.Image) -> str:
+    filename = getattr(image, "filename", None)
+    return Path(filename).name if filename else "the picture"
