@@ -28,8 +28,6 @@ LUMA = (65.481, 128.553, 24.966)
 METRICS = ("psnr", "ssim", "fsim", "rmse")
 """The four of the main report, in the order of a table."""
 
-HIGHER_IS_BETTER = {"psnr": True, "ssim": True, "fsim": True, "rmse": False, "lpips": False}
-
 SSIM_WINDOW = 11
 REPORT_PEAK = 4095
 """What the report's package divides an RMSE by: the peak of 12-bit pictures."""

@@ -1,0 +1,87 @@
+"""The models of a table: found by name, with what the JSON has to say of each."""
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from sr_hub import provenance
+from sr_hub.base import SRModel
+from sr_hub.errors import SRHubError
+from sr_hub.folder import WEIGHTS_FILE, read_config
+from sr_hub.hub import fetch
+from sr_hub.models import BASELINES, Interpolation, bundled_models, load_model
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model in a table."""
+
+    name: str
+    run: Callable[[Tensor], Tensor]
+    """(1, 3, H, W) to (1, 3, scale * H, scale * W), both RGB in [0, 1]."""
+    facts: dict[str, Any]
+    """What the JSON says of it: origin, architecture, config, parameters, revision, sha256."""
+
+
+def default_names(scale: int) -> list[str]:
+    """Both forms of bicubic, and every bundled model of that scale."""
+    bundled = [n for n, folder in bundled_models().items() if read_config(folder)["scale"] == scale]
+    return ["bicubic", "bicubic-opencv", *bundled]
+
+
+def load_contestants(names: Sequence[str], scale: int) -> list[Contestant]:
+    """The models of those names, ready to run.
+
+    Args:
+        names: interpolations ("bicubic"), bundled models, Hub folders, Hub ids ("user/repo", or
+            "user/repo@revision").
+        scale: the enlargement factor that all of them must have.
+
+    Raises:
+        SRHubError: if there is no such model, or it enlarges by another factor.
+    """
+    return [_load(name, scale) for name in names]
+
+
+def _load(name: str, scale: int) -> Contestant:
+    if name in BASELINES:
+        model: SRModel = Interpolation(scale=scale, mode=name).eval()
+        facts = {"origin": "interpolation", "config": {"scale": scale, "mode": name}}
+    else:
+        folder, facts = _find(name)
+        model = load_model(folder)
+        facts["config"] = {k: v for k, v in read_config(folder).items() if k != "architecture"}
+        facts["sha256"] = provenance.sha256(folder / WEIGHTS_FILE)
+    if model.scale != scale:
+        raise SRHubError(f"{name} enlarges by {model.scale}, not by {scale}")
+    facts |= {"architecture": type(model).__name__, "parameters": model.num_parameters}
+    return Contestant(display_name(name), model, facts)
+
+
+def _find(name: str) -> tuple[Path, dict[str, Any]]:
+    """The Hub folder behind a name, and its origin; downloads it if it is a Hub id."""
+    if name in bundled_models():
+        return bundled_models()[name], {"origin": "bundled"}
+    if Path(name).is_dir() or name.count("/") != 1:
+        return Path(name), {"origin": "folder"}
+    repository, _, revision = name.partition("@")
+    folder = fetch(repository, revision=revision or None)
+    return folder, {"origin": "hub", "repository": repository, "revision": folder.name}
+
+
+def display_name(name: str) -> str:
+    """What a table calls a model: of a local folder only its last name."""
+    path = Path(name)
+    return path.resolve().name if name not in bundled_models() and path.is_dir() else name
+
+
+def eval_command(data: Iterable[Path], models: Iterable[str], options: Iterable[str]) -> str:
+    """The command behind a result; of folders only the last name, since the rest is the user's."""
+    words = ["python", "-m", "sr_hub", "eval"]
+    for folder in data:
+        words += ["--data", folder.resolve().name]
+    return shlex.join([*words, "--models", ",".join(map(display_name, models)), *options])

@@ -1,0 +1,154 @@
+"""Pictures that compare methods: the strip of the papers, with crops, and maps of the error.
+
+Everything is computed from outputs that are there; no model runs here. Tensors are (1, 3, H, W),
+RGB in [0, 1]; results are Pillow pictures.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from sr_hub.errors import SRHubError
+from sr_hub.image import from_tensor
+
+TRUTH = "ground truth"
+ERROR_RANGE = 64 / 255
+"""Error at which an error map reaches its last colour: 64 of 255 levels."""
+
+_CELL = 192  # pixels a crop is shown at, about
+_GAP, _LINE, _FONT_SIZE = 8, 18, 14
+_PAPER, _INK, _PALE, _FRAME = "white", (20, 20, 20), (90, 90, 90), (230, 0, 60)
+_HEAT = ((0, 0, 8), (70, 10, 110), (170, 35, 100), (240, 110, 30), (255, 250, 190))
+
+
+class Box(NamedTuple):
+    """A square of a picture, in pixels."""
+
+    left: int
+    top: int
+    side: int
+
+
+def box_at(x: float, y: float, side: int, width: int, height: int) -> Box:
+    """The square around the point (`x`, `y`), moved and shrunk to lie inside the picture."""
+    side = max(1, min(side, width, height))
+    left = min(max(round(x - side / 2), 0), width - side)
+    top = min(max(round(y - side / 2), 0), height - side)
+    return Box(left, top, side)
+
+
+def telling_box(hr: Tensor, outputs: Sequence[Tensor], side: int | None = None) -> Box:
+    """The square where the methods miss most of the truth, which is where they can be told apart.
+
+    `side` is a sixth of the longer side unless given, and 16 pixels at least.
+    """
+    height, width = hr.shape[-2:]
+    side = min(side or max(16, max(height, width) // 6), height, width)
+    error = sum((_clamped(sr) - hr).abs().mean(1, keepdim=True) for sr in outputs)
+    if not len(outputs):
+        error = torch.zeros_like(hr[:, :1])
+    place = int(F.avg_pool2d(error, side, stride=1).argmax())
+    columns = width - side + 1
+    return Box(place % columns, place // columns, side)
+
+
+def crop(image: Tensor, box: Box) -> Image.Image:
+    """The pixels in `box`, as they are."""
+    inside = image[..., box.top : box.top + box.side, box.left : box.left + box.side]
+    if inside.shape[-2:] != (box.side, box.side):
+        raise SRHubError(f"the box {tuple(box)} is not inside {image.shape[-1]}x{image.shape[-2]}")
+    return from_tensor(_clamped(inside))
+
+
+def strip(
+    hr: Tensor,
+    outputs: dict[str, Tensor],
+    box: Box,
+    captions: dict[str, str] | None = None,
+    note: str = "",
+) -> Image.Image:
+    """The comparison figure of the papers.
+
+    At the left the whole ground truth with the box drawn in; at the right the crop of every method
+    and, last, of the truth, each pixel a small square, with its name and caption below; at the
+    bottom the note.
+
+    Args:
+        hr: ground truth.
+        outputs: name of the method -> result of the same shape.
+        box: what the crops show.
+        captions: name -> second line below a crop, such as "28.43 / 0.8113".
+        note: last line; the place to say what the captions are.
+
+    Raises:
+        SRHubError: if a result has another size, or the box is not inside.
+    """
+    for name, sr in outputs.items():
+        if sr.shape != hr.shape:
+            raise SRHubError(f"{name} is {tuple(sr.shape)}, the ground truth {tuple(hr.shape)}")
+    captions = captions or {}
+    pictures = {**outputs, TRUTH: hr}
+    rows = 1 if len(pictures) <= 3 else 2
+    columns = math.ceil(len(pictures) / rows)
+    factor = max(1, round(_CELL / box.side))
+    cell, step = box.side * factor, box.side * factor + 2 * _LINE + _GAP
+    whole = _whole(hr, box, rows * step - _GAP - 2 * _LINE)
+    font = ImageFont.load_default(_FONT_SIZE)
+    pitch = max(cell, *(_width(font, text) for text in (*pictures, *captions.values()))) + _GAP
+    size = (whole.width + 2 * _GAP + columns * pitch, rows * step + _GAP + (_LINE if note else 0))
+    size = (max(size[0], round(_width(font, note)) + 2 * _GAP), size[1])
+    sheet = Image.new("RGB", size, _PAPER)
+    sheet.paste(whole, (_GAP, _GAP))
+    draw = ImageDraw.Draw(sheet)
+    for i, (name, image) in enumerate(pictures.items()):
+        x = whole.width + 2 * _GAP + i % columns * pitch
+        y = _GAP + i // columns * step
+        sheet.paste(crop(image, box).resize((cell, cell), Image.Resampling.NEAREST), (x, y))
+        draw.text((x, y + cell + 1), name, _INK, font)
+        draw.text((x, y + cell + 1 + _LINE), captions.get(name, ""), _PALE, font)
+    draw.text((_GAP, size[1] - _LINE - 2), note, _PALE, font)
+    return sheet
+
+
+def error_map(sr: Tensor, hr: Tensor, full: float = ERROR_RANGE) -> Image.Image:
+    """Where a result is wrong: the mean absolute difference of R, G and B as colour.
+
+    Black is no error; violet, red, orange and pale yellow are a quarter, half, three quarters and
+    all of `full` (a fraction of the range) or more.
+
+    Raises:
+        SRHubError: if the sizes differ.
+    """
+    if sr.shape != hr.shape:
+        raise SRHubError(f"the result is {tuple(sr.shape)}, the ground truth {tuple(hr.shape)}")
+    error = ((_clamped(sr) - _clamped(hr)).abs().mean(1) / full).clamp(0, 1)
+    position = error * (len(_HEAT) - 1)
+    lower = position.floor().clamp(max=len(_HEAT) - 2)
+    colours = torch.tensor(_HEAT, dtype=torch.float32) / 255
+    start, end = colours[lower.long()], colours[lower.long() + 1]
+    mixed = torch.lerp(start, end, (position - lower)[..., None])
+    return from_tensor(mixed.permute(0, 3, 1, 2))
+
+
+def _whole(hr: Tensor, box: Box, height: int) -> Image.Image:
+    """The picture at `height` pixels with `box` drawn in, the line outside the box."""
+    image = from_tensor(_clamped(hr))
+    factor = height / image.height
+    shown = image.resize((max(1, round(image.width * factor)), height), Image.Resampling.LANCZOS)
+    left, top = box.left * factor, box.top * factor
+    edges = (left - 2, top - 2, left + box.side * factor + 1, top + box.side * factor + 1)
+    ImageDraw.Draw(shown).rectangle(edges, outline=_FRAME, width=2)
+    return shown
+
+
+def _clamped(image: Tensor) -> Tensor:
+    return image.detach().float().cpu().clamp(0, 1)
+
+
+def _width(font: ImageFont.FreeTypeFont, text: str) -> int:
+    return math.ceil(font.getlength(text))

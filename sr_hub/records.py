@@ -1,0 +1,73 @@
+"""The JSON of evaluation results, which README tables, model cards and the app's tables come from.
+
+It needs neither torch nor the packages that measure.
+"""
+
+import json
+import math
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+from sr_hub.errors import SRHubError
+
+FORMAT = "sr_hub results 1"
+DIGITS = 7
+"""Significant digits of a stored number."""
+
+
+def write_results(results: dict[str, Any], path: Path) -> None:
+    """Store `results` as JSON, whole or not at all: NaN becomes null, infinity the word "inf"."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(_dump(results), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise SRHubError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """What `write_results` has stored, with NaN and infinity again as numbers.
+
+    Raises:
+        SRHubError: if the file is missing or holds something else.
+    """
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SRHubError(f"no file {path}") from None
+    except ValueError as error:
+        raise SRHubError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(results, dict) or results.get("format") != FORMAT:
+        raise SRHubError(f"{path} holds no results of `eval`")
+    for result in results["results"]:
+        result["mean"] = {k: _from_json(v) for k, v in result["mean"].items()}
+        pictures = result.get("pictures", {})
+        result["pictures"] = {k: [_from_json(v) for v in row] for k, row in pictures.items()}
+    return results
+
+
+def _dump(results: dict[str, Any]) -> str:
+    """JSON with one line for every list of plain values."""
+    text = json.dumps(_to_json(results), indent=1, ensure_ascii=False, allow_nan=False)
+    return re.sub(r"\[[^][{}]*\]", lambda found: " ".join(found[0].split()), text) + "\n"
+
+
+def _to_json(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {key: _to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_json(item) for item in value]
+    if not isinstance(value, float):
+        return value
+    if math.isnan(value):
+        return None
+    return "inf" if math.isinf(value) else float(f"{value:.{DIGITS}g}")
+
+
+def _from_json(value: float | str | None) -> float:
+    return math.nan if value is None else float(value)
