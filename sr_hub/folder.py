@@ -27,6 +27,8 @@ Network = TypeVar("Network", bound=nn.Module)
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
+SOURCE_FILE = "source.json"
+TRAINING_FILE = "training.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 MAX_CONFIG_BYTES = 100_000

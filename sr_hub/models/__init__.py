@@ -6,9 +6,11 @@ from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CONFIG_FILE, read_config
 from sr_hub.hub import fetch
+from sr_hub.models.compact import SRVGGNetCompact
 from sr_hub.models.espcn import ESPCN
 from sr_hub.models.interpolation import MODES, Interpolation
 from sr_hub.models.lite_srresnet import LiteSRResNet
+from sr_hub.models.msrresnet import MSRResNet
 from sr_hub.models.rrdbnet import RRDBNet
 from sr_hub.models.rrim import RRIM
 from sr_hub.models.srcnn import SRCNN
@@ -23,6 +25,8 @@ MODELS: dict[str, type[SRModel]] = {
     "SRNet": SRNet,
     "SRCNN": SRCNN,
     "ESPCN": ESPCN,
+    "SRVGGNetCompact": SRVGGNetCompact,
+    "MSRResNet": MSRResNet,
     "Interpolation": Interpolation,
 }
 """Every network by the name of its class, which is the "architecture" of its Hub config."""

@@ -1,0 +1,85 @@
+"""Foreign checkpoints (.pth, .safetensors) to Hub folders of this package."""
+
+import hashlib
+import json
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from sr_hub.base import SRModel
+from sr_hub.errors import SRHubError
+from sr_hub.folder import CONFIG_FILE, SOURCE_FILE, WEIGHTS_FILE
+from sr_hub.foreign import read_state, recognise
+from sr_hub.models import MODELS
+
+_LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+
+
+def convert(
+    source: str | Path,
+    out: str | Path,
+    *,
+    license: str,
+    license_link: str | None = None,
+    url: str | None = None,
+    architecture: str | None = None,
+) -> SRModel:
+    """Make a Hub folder of a foreign checkpoint, and return its network.
+
+    Args:
+        source: a .pth, .pt, .ckpt, .bin or .safetensors file in one of `foreign.LAYOUTS`.
+        out: the folder to make; it must not exist yet.
+        license: licence of the weights, as the Hub names it ("apache-2.0", "bsd-3-clause",
+            "cc-by-nc-4.0"); "other" needs `license_link`. It is written to the card.
+        license_link: where the text of the licence is.
+        url: where the file is from; it is written to the card.
+        architecture: the network that it must be; recognised by itself otherwise.
+
+    Raises:
+        SRHubError: if the file is missing, damaged, hostile or not recognised, if the licence is
+            not named, or if `out` exists.
+    """
+    source, out = Path(source), Path(out)
+    license = _checked_license(license, license_link)
+    if out.exists():
+        raise SRHubError(f"{out} exists; name a new folder")
+    state = read_state(source)
+    try:
+        layout, renamed = recognise(state, architecture)
+        config = {"architecture": layout.architecture, **layout.arguments(renamed)}
+    except (SRHubError, KeyError, IndexError) as error:
+        raise SRHubError(f"{source} was not converted: {error}") from None
+    origin = {
+        "file": source.name,
+        "url": url,
+        "layout": layout.title,
+        "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "license": license,
+        "license_link": license_link,
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    staging = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}")
+    staging.mkdir()
+    try:
+        weights = {name: tensor.float().clone() for name, tensor in renamed.items()}
+        save_file(weights, staging / WEIGHTS_FILE, metadata={"format": "pt"})
+        (staging / CONFIG_FILE).write_text(json.dumps(config) + "\n")
+        model = MODELS[layout.architecture].from_folder(staging)
+        (staging / SOURCE_FILE).write_text(json.dumps(origin, indent=2) + "\n")
+        model.save_pretrained(staging)
+        staging.rename(out)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return model
+
+
+def _checked_license(license: str, license_link: str | None) -> str:
+    license = license.strip().lower()
+    if not _LICENSE.fullmatch(license):
+        raise SRHubError("name the licence of the weights, like apache-2.0 or cc-by-nc-4.0")
+    if license == "other" and not license_link:
+        raise SRHubError('the licence "other" needs a link to its text')
+    return license

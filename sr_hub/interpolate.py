@@ -1,0 +1,79 @@
+"""Network interpolation: between a checkpoint that is true and one that looks sharp.
+
+Source: Wang et al. 2018 (ESRGAN), section 3.4, https://arxiv.org/abs/1809.00219.
+"""
+
+import copy
+
+import torch
+
+from sr_hub.base import SRModel
+from sr_hub.errors import SRHubError
+from sr_hub.folder import stored_tensors
+from sr_hub.models import bundled_models, load_model
+
+PARTNERS = {
+    "rrim-x4": "rrim-gan-x4",
+    "srresnet-x4": "srgan-x4",
+    "rrdbnet-x4": "esrgan-x4",
+}
+"""The GAN checkpoint that was started from each PSNR checkpoint."""
+
+
+def interpolate(model_a: SRModel, model_b: SRModel, alpha: float) -> SRModel:
+    """A network whose every weight is (1 - alpha) times that of `model_a` plus alpha of `model_b`.
+
+    Between a PSNR checkpoint and the GAN checkpoint that was started from it, this goes from the
+    smallest error (0) to the sharpest look (1). Counters of batch norm are those of `model_a`.
+
+    Args:
+        model_a: what alpha 0 gives.
+        model_b: what alpha 1 gives: the same class with the same arguments.
+        alpha: 0 to 1.
+
+    Raises:
+        SRHubError: if the networks differ or alpha is out of range.
+    """
+    if not 0 <= alpha <= 1:
+        raise SRHubError(f"alpha goes from 0 to 1, not {alpha}")
+    if type(model_a) is not type(model_b):
+        raise SRHubError(
+            f"a {type(model_a).__name__} and a {type(model_b).__name__} cannot be interpolated"
+        )
+    config_a, config_b = model_a._hub_mixin_config, model_b._hub_mixin_config
+    differing = [key for key in config_a if config_a[key] != config_b.get(key)]
+    if differing:
+        raise SRHubError(
+            f"the networks differ in {differing[0]}: {config_a[differing[0]]} and "
+            f"{config_b.get(differing[0])}"
+        )
+    mixed = copy.deepcopy(model_a)
+    others = stored_tensors(model_b)
+    with torch.no_grad():
+        for name, tensor in stored_tensors(mixed).items():
+            if tensor.is_floating_point():
+                tensor.lerp_(others[name].to(tensor), alpha)
+    return mixed
+
+
+def load_with_fidelity(name: str, fidelity: float) -> SRModel:
+    """A bundled network between its PSNR checkpoint (fidelity 1) and its GAN checkpoint (0).
+
+    Args:
+        name: either checkpoint of a pair in `PARTNERS`, both of which must be bundled.
+        fidelity: 0 to 1.
+
+    Raises:
+        SRHubError: if the model has no partner, or fidelity is out of range.
+    """
+    if not 0 <= fidelity <= 1:
+        raise SRHubError(f"fidelity goes from 0 (sharpest) to 1 (truest), not {fidelity}")
+    true, sharp = next((pair for pair in PARTNERS.items() if name in pair), (None, None))
+    bundled = bundled_models()
+    if true not in bundled or sharp not in bundled:
+        able = [true for true, sharp in PARTNERS.items() if {true, sharp} <= bundled.keys()]
+        raise SRHubError(
+            f"fidelity needs a PSNR and a GAN checkpoint of one network; "
+            f"{', '.join(able) or 'no bundled model'} has both, {name} has not"
+        )
+    return interpolate(load_model(true), load_model(sharp), 1 - fidelity)
