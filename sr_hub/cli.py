@@ -9,6 +9,7 @@ import sys
 import typer
 
 from sr_hub.errors import SRHubError
+from sr_hub.eval_cli import eval_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Single-image super-resolution: enlarge, measure, convert and export.",
 )
+
+
+app.command("eval")(eval_command)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sr_hub import provenance
@@ -14,6 +15,7 @@ from sr_hub.errors import SRHubError
 from sr_hub.folder import WEIGHTS_FILE, read_config
 from sr_hub.hub import fetch
 from sr_hub.models import BASELINES, Interpolation, bundled_models, load_model
+from sr_hub.upscaler import Precision, Upscaler
 
 
 @dataclass(frozen=True)
@@ -33,23 +35,27 @@ def default_names(scale: int) -> list[str]:
     return ["bicubic", "bicubic-opencv", *bundled]
 
 
-def load_contestants(names: Sequence[str], scale: int) -> list[Contestant]:
+def load_contestants(
+    names: Sequence[str], scale: int, *, device: str = "auto", precision: Precision = "fp32"
+) -> list[Contestant]:
     """The models of those names, ready to run.
 
     Args:
         names: interpolations ("bicubic"), bundled models, Hub folders, Hub ids ("user/repo", or
             "user/repo@revision").
         scale: the enlargement factor that all of them must have.
+        device: as `Upscaler` has it.
+        precision: as `Upscaler` has it; tables are made in "fp32".
 
     Raises:
-        SRHubError: if there is no such model, or it enlarges by another factor.
+        SRHubError: if there is no such model or device, or it enlarges by another factor.
     """
-    return [_load(name, scale) for name in names]
+    return [_load(name, scale, device, precision) for name in names]
 
 
-def _load(name: str, scale: int) -> Contestant:
+def _load(name: str, scale: int, device: str, precision: Precision) -> Contestant:
     if name in BASELINES:
-        model: SRModel = Interpolation(scale=scale, mode=name).eval()
+        model: SRModel = Interpolation(scale=scale, mode=name)
         facts = {"origin": "interpolation", "config": {"scale": scale, "mode": name}}
     else:
         folder, facts = _find(name)
@@ -59,7 +65,16 @@ def _load(name: str, scale: int) -> Contestant:
     if model.scale != scale:
         raise SRHubError(f"{name} enlarges by {model.scale}, not by {scale}")
     facts |= {"architecture": type(model).__name__, "parameters": model.num_parameters}
-    return Contestant(display_name(name), model, facts)
+    upscaler = Upscaler(model, device=device, precision=precision)
+    facts |= {"precision": upscaler.precision}
+    _warm_up(upscaler)
+    return Contestant(display_name(name), upscaler.run, facts)
+
+
+def _warm_up(upscaler: Upscaler) -> None:
+    """Do what is done once per model, so that no picture's seconds contain it."""
+    upscaler.tiles(1024, 1024, upscaler.precision)
+    upscaler.run(torch.zeros(1, 3, 16, 16))
 
 
 def _find(name: str) -> tuple[Path, dict[str, Any]]:
@@ -79,7 +94,7 @@ def display_name(name: str) -> str:
     return path.resolve().name if name not in bundled_models() and path.is_dir() else name
 
 
-def eval_command(data: Iterable[Path], models: Iterable[str], options: Iterable[str]) -> str:
+def command_line(data: Iterable[Path], models: Iterable[str], options: Iterable[str]) -> str:
     """The command behind a result; of folders only the last name, since the rest is the user's."""
     words = ["python", "-m", "sr_hub", "eval"]
     for folder in data:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sr_hub.errors import SRHubError
 from sr_hub.image import from_tensor
+from sr_hub.tables import UNDEFINED, show
 
 TRUTH = "ground truth"
 ERROR_RANGE = 64 / 255
@@ -82,8 +83,8 @@ def strip(
         hr: ground truth.
         outputs: name of the method -> result of the same shape.
         box: what the crops show.
-        captions: name -> second line below a crop, such as "28.43 / 0.8113".
-        note: last line; the place to say what the captions are.
+        captions: name -> second line below a crop, as `caption` makes it.
+        note: the place to say what the captions are; broken into lines.
 
     Raises:
         SRHubError: if a result has another size, or the box is not inside.
@@ -100,9 +101,9 @@ def strip(
     whole = _whole(hr, box, rows * step - _GAP - 2 * _LINE)
     font = ImageFont.load_default(_FONT_SIZE)
     pitch = max(cell, *(_width(font, text) for text in (*pictures, *captions.values()))) + _GAP
-    size = (whole.width + 2 * _GAP + columns * pitch, rows * step + _GAP + (_LINE if note else 0))
-    size = (max(size[0], round(_width(font, note)) + 2 * _GAP), size[1])
-    sheet = Image.new("RGB", size, _PAPER)
+    size = (whole.width + 2 * _GAP + columns * pitch, rows * step + _GAP)
+    lines = _wrapped(font, note, size[0] - 2 * _GAP)
+    sheet = Image.new("RGB", (size[0], size[1] + len(lines) * _LINE), _PAPER)
     sheet.paste(whole, (_GAP, _GAP))
     draw = ImageDraw.Draw(sheet)
     for i, (name, image) in enumerate(pictures.items()):
@@ -111,8 +112,18 @@ def strip(
         sheet.paste(crop(image, box).resize((cell, cell), Image.Resampling.NEAREST), (x, y))
         draw.text((x, y + cell + 1), name, _INK, font)
         draw.text((x, y + cell + 1 + _LINE), captions.get(name, ""), _PALE, font)
-    draw.text((_GAP, size[1] - _LINE - 2), note, _PALE, font)
+    draw.text((_GAP, size[1] - 2), "\n".join(lines), _PALE, font, spacing=_LINE - _FONT_SIZE)
     return sheet
+
+
+def caption(values: dict[str, float], protocol: str) -> str:
+    """PSNR and SSIM of `metrics.measure` for below a crop: "28.43 dB / 0.8113"."""
+    # Pillow's own font has neither the sign of infinity nor the dash.
+    psnr, ssim = (
+        show(values[m], m, protocol).replace("∞", "inf").replace(UNDEFINED, "-")
+        for m in ("psnr", "ssim")
+    )
+    return f"{psnr} dB / {ssim}"
 
 
 def error_map(sr: Tensor, hr: Tensor, full: float = ERROR_RANGE) -> Image.Image:
@@ -148,6 +159,17 @@ def _whole(hr: Tensor, box: Box, height: int) -> Image.Image:
 
 def _clamped(image: Tensor) -> Tensor:
     return image.detach().float().cpu().clamp(0, 1)
+
+
+def _wrapped(font: ImageFont.FreeTypeFont, text: str, width: int) -> list[str]:
+    """`text` in lines that are at most `width` pixels long."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and _width(font, f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _width(font: ImageFont.FreeTypeFont, text: str) -> int:
