@@ -8,17 +8,24 @@ about pictures, devices or tiles: see `image.py` and `upscaler.py`.
 """
 
 import copy
+import inspect
+import tempfile
 from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub import CommitInfo, ModelCard, PyTorchModelHubMixin
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from sr_hub.card import NetworkFacts, card_text
 from sr_hub.errors import SRHubError
-from sr_hub.folder import load_folder, save_folder
+from sr_hub.folder import CARD_FILE, load_folder, save_folder, write_whole
 from sr_hub.hub import fetch
+from sr_hub.upload import remote_card, upload
+
+CARD_OUTPUT = (720, 1280)
+"""Height and width of the output for which cards state the multiply-adds, as papers do."""
 
 
 class SRModel(
@@ -69,8 +76,81 @@ class SRModel(
             network(torch.empty(1, 3, height, width, device="meta"))
         return counter.get_total_flops() // 2
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        save_folder(self, self._hub_mixin_config or {}, save_directory)
+    def save_pretrained(
+        self, save_directory: str | Path, *, repo_id: str | None = None, keep_card: bool = False
+    ) -> None:
+        """Write `config.json`, `model.safetensors` and the card `README.md`, each file whole.
+
+        Args:
+            save_directory: the folder, made if it is not there. What `training.json` in it says
+                goes into the card; see `card.py`.
+            repo_id: the name by which readers of the card load the model; the folder's own name
+                by default.
+            keep_card: leave a card that is there as it is.
+        """
+        folder = Path(save_directory)
+        save_folder(self, self._hub_mixin_config or {}, folder)
+        if not (keep_card and (folder / CARD_FILE).is_file()):
+            text = card_text(folder, self.facts(), repo_id=repo_id)
+            write_whole(folder / CARD_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        branch: str | None = None,
+        commit_message: str | None = None,
+        create_pr: bool = False,
+        keep_card: bool = False,
+    ) -> CommitInfo:
+        """Upload config, weights and card in one commit; see `sr_hub.publish.push_folder`.
+
+        Args:
+            repo_id: "user/repo", made if it is not there.
+            private: make a new repository private (True) or public (False).
+            token: a Hub token, True for the stored one.
+            branch: branch to commit to, made if it is not there; the main branch by default.
+            commit_message: first line of the commit.
+            create_pr: open a pull request instead of changing the branch.
+            keep_card: leave the card that the repository has as it is.
+
+        Raises:
+            SRHubError: if the Hub refuses, or cannot be reached.
+        """
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / repo_id.rsplit("/", 1)[-1]
+            self.save_pretrained(folder, repo_id=repo_id)
+            files = {path.name: path for path in sorted(folder.iterdir())}
+            if keep_card and remote_card(repo_id, revision=branch, token=token) is not None:
+                del files[CARD_FILE]
+            return upload(
+                files,
+                repo_id,
+                message=commit_message or f"Upload {type(self).__name__} x{self.scale}",
+                private=private,
+                revision=branch,
+                token=token,
+                create_pr=create_pr,
+            )
+
+    def generate_model_card(self, folder: str | Path, repo_id: str | None = None) -> ModelCard:
+        """The card of the checkpoint in a Hub folder of this network."""
+        return ModelCard(card_text(Path(folder), self.facts(), repo_id=repo_id))
+
+    def facts(self) -> NetworkFacts:
+        """What a card says about the network itself, without weights."""
+        height, width = CARD_OUTPUT[0] // self.scale, CARD_OUTPUT[1] // self.scale
+        return NetworkFacts(
+            architecture=type(self).__name__,
+            summary=" ".join((inspect.getdoc(type(self)) or "").partition("\n\n")[0].split()),
+            scale=self.scale,
+            arguments=self._hub_mixin_config or {},
+            parameters=self.num_parameters,
+            multiply_adds=self.multiply_adds(height, width),
+            output_size=(height * self.scale, width * self.scale),
+        )
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Self:

@@ -10,6 +10,7 @@ import typer
 
 from sr_hub.errors import SRHubError
 from sr_hub.eval_cli import eval_command
+from sr_hub.hub_cli import card_command, convert_command, export_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +21,9 @@ app = typer.Typer(
 
 
 app.command("eval")(eval_command)
+app.command("convert")(convert_command)
+app.command("export")(export_command)
+app.command("card")(card_command)
 
 
 def main() -> None:

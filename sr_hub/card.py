@@ -1,0 +1,281 @@
+"""Model cards: what the Hub and its readers are told about a checkpoint.
+
+A card is a function of a Hub folder and of the stored results. Beside the config and the weights a
+folder may hold
+
+- `training.json`: how the weights came about; `TRAINING` lists its keys, each of them optional;
+- `source.json`: where foreign weights came from, as `convert.py` writes it;
+- `comparison.png`: a picture by bicubic and by the model.
+
+Results are those of `eval` for exactly these weights, found by their checksum. The text is
+`model_card.md`, a Jinja template.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from huggingface_hub import EvalResult, ModelCardData
+
+from sr_hub.errors import SRHubError
+from sr_hub.folder import SOURCE_FILE, TRAINING_FILE, WEIGHTS_FILE
+from sr_hub.records import read_results
+from sr_hub.tables import markdown_table, rows_of
+
+TEMPLATE = Path(__file__).with_name("model_card.md")
+RESULTS = Path(__file__).with_name("results")
+PICTURE_FILE = "comparison.png"
+
+TAGS = ("super-resolution", "image-super-resolution")
+HUB_TAGS = ("model_hub_mixin", "pytorch_model_hub_mixin")
+"""By these the Hub counts models that are saved through its mixin."""
+
+TRAINING = {
+    "recipe": "recipe",
+    "command": "command",
+    "start_from": "started from",
+    "base_model": "started from (Hub id)",
+    "steps": "steps",
+    "hours": "hours",
+    "hardware": "hardware",
+    "batch": "batch",
+    "losses": "losses, with their weights",
+    "seed": "seed",
+    "validation": "validation",
+    "commit": "commit of the code",
+}
+"""Keys of `training.json` and what a card calls them.
+
+More keys: "data", a list of {"name", "pictures", "licences", "url"}; "datasets", Hub ids of them;
+"license" and "license_link" of the weights; "degradation", how the small pictures were made.
+"losses" with a weight for "adversarial" makes it the card of a GAN.
+"""
+
+PAPERS = {
+    "srresnet": "Ledig et al. 2017, SRGAN and SRResNet, https://arxiv.org/abs/1609.04802",
+    "esrgan": "Wang et al. 2018, ESRGAN, https://arxiv.org/abs/1809.00219",
+    "inception": "Szegedy et al. 2016, Inception v3, https://arxiv.org/abs/1512.00567",
+    "real": "Wang et al. 2021, Real-ESRGAN, https://arxiv.org/abs/2107.10833",
+    "srcnn": "Dong et al. 2015, SRCNN, https://arxiv.org/abs/1501.00092",
+    "espcn": "Shi et al. 2016, ESPCN, https://arxiv.org/abs/1609.05158",
+    "unet": "Ronneberger et al. 2015, U-Net, https://arxiv.org/abs/1505.04597",
+    "keys": "Keys 1981, cubic convolution, https://doi.org/10.1109/TASSP.1981.1163711",
+}
+
+SOURCES = {
+    "RRIM": ("srresnet", "esrgan", "inception"),
+    "SRResNet": ("srresnet",),
+    "LiteSRResNet": ("srresnet",),
+    "RRDBNet": ("esrgan",),
+    "SRNet": ("unet", "esrgan"),
+    "SRCNN": ("srcnn",),
+    "ESPCN": ("espcn",),
+    "SRVGGNetCompact": ("real",),
+    "MSRResNet": ("srresnet",),
+    "Interpolation": ("keys",),
+}
+"""The papers behind each network."""
+
+DATASETS = {
+    "Set5": "eugenesiow/Set5",
+    "Set14": "eugenesiow/Set14",
+    "BSD100": "eugenesiow/BSD100",
+    "Urban100": "eugenesiow/Urban100",
+}
+"""Hub ids of the benchmarks."""
+
+BASELINE = "bicubic"
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """What a card says about the network itself."""
+
+    architecture: str
+    summary: str
+    """One sentence."""
+    scale: int
+    arguments: dict[str, Any]
+    parameters: int
+    multiply_adds: int
+    """For an output of `output_size`."""
+    output_size: tuple[int, int]
+    """Height and width."""
+
+
+def card_text(
+    folder: Path,
+    network: NetworkFacts,
+    *,
+    repo_id: str | None = None,
+    results: Path = RESULTS,
+) -> str:
+    """The card of the checkpoint in `folder`, front matter and text.
+
+    Args:
+        folder: a Hub folder with weights.
+        network: what its network says of itself.
+        repo_id: the name by which readers load it; the folder's own name by default.
+        results: folder with the JSON files of `eval`.
+
+    Raises:
+        SRHubError: if a JSON file of the folder cannot be read.
+    """
+    training, source = _read_json(folder / TRAINING_FILE), _read_json(folder / SOURCE_FILE)
+    repo_id = repo_id or folder.resolve().name
+    name = repo_id.rsplit("/", 1)[-1]
+    weights = folder / WEIGHTS_FILE
+    checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
+    measured = _measured(checksum, results)
+    losses = training.get("losses")
+    is_gan = isinstance(losses, dict) and bool(losses.get("adversarial"))
+    facts = {**source, **training}
+    values = {
+        "front_matter": _front_matter(name, network, facts, measured).to_yaml(),
+        "name": name,
+        "repo_id": repo_id,
+        "network": network,
+        "arguments": ", ".join(f"{key}={value!r}" for key, value in network.arguments.items()),
+        "picture": PICTURE_FILE if (folder / PICTURE_FILE).is_file() else None,
+        "is_gan": is_gan,
+        "source": source,
+        "training": [(TRAINING[key], _plain(training[key])) for key in TRAINING if key in training],
+        "data": training.get("data", []),
+        "degradation": training.get("degradation", "the antialiased bicubic of the literature"),
+        "license_text": _license_text(facts),
+        "measured": measured,
+        "tables": [_table(each, protocol) for each in measured for protocol in each.protocols],
+        "checksum": checksum,
+        "megabytes": weights.stat().st_size / 1e6,
+        "papers": [PAPERS[key] for key in _papers(network.architecture, is_gan)],
+        "cites_report": not source,
+    }
+    return _template().render(values)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One results file in which these weights appear, and by what name."""
+
+    name: str
+    results: dict[str, Any]
+
+    @property
+    def protocols(self) -> list[str]:
+        mine = [row["protocol"] for row in self.results["results"] if row["model"] == self.name]
+        return list(dict.fromkeys(mine))
+
+
+def _measured(checksum: str, folder: Path) -> list[_Measured]:
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            results = read_results(path)
+        except SRHubError:
+            continue  # a file of another kind
+        for name, facts in results["models"].items():
+            if facts.get("sha256") == checksum:
+                found.append(_Measured(name, results))
+    return found
+
+
+def _table(measured: _Measured, protocol: str) -> dict[str, str]:
+    """The rows of the baseline and of the model on every benchmark, as one Markdown table."""
+    lines: list[str] = []
+    for dataset in measured.results["datasets"]:
+        rows = [
+            row
+            for row in rows_of(measured.results, dataset, protocol)
+            if row.model in (BASELINE, measured.name)
+        ]
+        if rows:
+            head, rule, *body = markdown_table(rows, protocol).splitlines()
+            lines = lines or [f"| set {head}", f"|---{rule}"]
+            lines += [f"| {dataset} {line}" for line in body]
+    definition = measured.results["protocols"][protocol]
+    return {"protocol": protocol, "definition": definition, "text": "\n".join(lines)}
+
+
+def _front_matter(
+    name: str, network: NetworkFacts, facts: dict[str, Any], measured: list[_Measured]
+) -> ModelCardData:
+    results = [result for each in measured for result in _eval_results(each, network.scale)]
+    return ModelCardData(
+        license=facts.get("license"),
+        license_name=facts.get("license_name"),
+        license_link=facts.get("license_link"),
+        library_name="sr_hub",
+        pipeline_tag="image-to-image",
+        tags=[*TAGS, network.architecture.lower(), *HUB_TAGS],
+        base_model=facts.get("base_model"),
+        datasets=facts.get("datasets"),
+        metrics=sorted({result.metric_type for result in results}) or None,
+        model_name=name if results else None,
+        eval_results=results or None,
+        ignore_metadata_errors=False,
+    )
+
+
+def _eval_results(measured: _Measured, scale: int) -> list[EvalResult]:
+    return [
+        EvalResult(
+            task_type="image-to-image",
+            task_name=f"Super-resolution x{scale}",
+            dataset_type=DATASETS.get(row["dataset"], row["dataset"]),
+            dataset_name=row["dataset"],
+            dataset_config=f"bicubic_x{scale}",
+            dataset_split="validation",
+            metric_type=metric,
+            metric_name=f"{metric.upper()} (protocol {row['protocol']})",
+            metric_value=value,
+        )
+        for row in measured.results["results"]
+        if row["model"] == measured.name
+        for metric, value in row["mean"].items()
+        if math.isfinite(value)
+    ]
+
+
+def _papers(architecture: str, is_gan: bool) -> list[str]:
+    papers = list(SOURCES.get(architecture, ()))
+    return papers if not is_gan or "srresnet" in papers else [*papers, "srresnet"]
+
+
+def _license_text(facts: dict[str, Any]) -> str:
+    if not facts.get("license"):
+        return "not stated"
+    link = facts.get("license_link")
+    return f"[{facts['license']}]({link})" if link else facts["license"]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item:g}" for key, item in value.items())
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise SRHubError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise SRHubError(f"{path} is not a JSON object")
+    return content
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # Markdown, not HTML
+    )
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))

@@ -1,0 +1,67 @@
+"""The commands about checkpoints: `convert`, `export` and `card`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sr_hub.errors import SRHubError
+
+
+def convert_command(
+    source: Annotated[Path, typer.Argument(help="A .pth, .pt, .ckpt, .bin or .safetensors file.")],
+    out: Annotated[Path, typer.Argument(help="The Hub folder to make.")],
+    license: Annotated[
+        str | None,
+        typer.Option(
+            help="Licence of the weights, like apache-2.0 or cc-by-nc-4.0. Never guessed."
+        ),
+    ] = None,
+    license_link: Annotated[str | None, typer.Option(help="Where its text is.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where the file is from, for the card.")] = None,
+    architecture: Annotated[
+        str | None, typer.Option(help="RRDBNet, MSRResNet or SRVGGNetCompact; else recognised.")
+    ] = None,
+) -> None:
+    """Make a Hub folder of a checkpoint of ESRGAN, Real-ESRGAN or BasicSR."""
+    from sr_hub.convert import convert
+
+    if license is None:
+        if not sys.stdin.isatty():
+            raise SRHubError("name the licence of the weights: --license apache-2.0, for example")
+        license = typer.prompt("Licence of the weights, as their source states it")
+    model = convert(
+        source,
+        out,
+        license=license,
+        license_link=license_link,
+        url=url,
+        architecture=architecture,
+    )
+    typer.echo(f"{out}: {type(model).__name__} x{model.scale}, {model.num_parameters:,} parameters")
+
+
+def export_command(
+    model: Annotated[str, typer.Argument(help="A bundled model, a Hub folder or a Hub id.")],
+    out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub id.")] = None,
+) -> None:
+    """Write a model as ONNX with dynamic size, and compare it with the model."""
+    from sr_hub.export import export_onnx
+    from sr_hub.models import load_model
+
+    worst = export_onnx(load_model(model, revision=revision), out)
+    typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, differs from {model} by {worst:.1e}")
+
+
+def card_command(
+    folder: Annotated[Path, typer.Argument(help="A Hub folder.")],
+    repo_id: Annotated[
+        str | None, typer.Option(help="The name by which readers load it, like user/rrim-x4.")
+    ] = None,
+) -> None:
+    """Write the model card of a Hub folder anew, from its files and the stored results."""
+    from sr_hub.publish import write_card
+
+    typer.echo(write_card(folder, repo_id=repo_id))

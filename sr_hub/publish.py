@@ -1,0 +1,98 @@
+"""Hub folders to the Hub: the folder is checked, its card renewed, and it goes up in one commit."""
+
+import logging
+from pathlib import Path
+
+from huggingface_hub import CommitInfo
+
+from sr_hub.card import card_text
+from sr_hub.errors import SRHubError
+from sr_hub.folder import (
+    CARD_FILE,
+    CONFIG_FILE,
+    SOURCE_FILE,
+    TRAINING_FILE,
+    WEIGHTS_FILE,
+    write_whole,
+)
+from sr_hub.models import load_model
+from sr_hub.upload import remote_card, upload
+
+EXTRAS = (TRAINING_FILE, SOURCE_FILE, "metrics.json")
+PICTURES = (".png", ".jpg", ".webp")
+
+logger = logging.getLogger(__name__)
+
+
+def push_folder(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    keep_card: bool = False,
+    token: str | bool | None = None,
+    message: str | None = None,
+) -> CommitInfo:
+    """Upload a Hub folder in one commit; without changes no commit is made.
+
+    What goes up: config, weights, card, `EXTRAS` and pictures; nothing else that lies in the
+    folder, and nothing in the folder changes.
+
+    Args:
+        folder: a Hub folder; it must load.
+        repo_id: "user/repo", made if it is not there.
+        private: make a new repository private (True) or public (False).
+        revision: branch to commit to, made if it is not there; the main branch by default.
+        keep_card: keep the card that the repository has, or else the one in the folder, word for
+            word. Otherwise the card is written anew.
+        token: a Hub token, True for the stored one.
+        message: first line of the commit.
+
+    Raises:
+        SRHubError: if the folder is not a sound checkpoint, or the Hub refuses or cannot be
+            reached.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise SRHubError(f"there is no folder {folder}")
+    model = load_model(folder)
+    files: dict[str, Path | bytes] = {
+        path.name: path
+        for path in sorted(folder.iterdir())
+        if path.name in (CONFIG_FILE, WEIGHTS_FILE, *EXTRAS) or path.suffix in PICTURES
+    }
+    card = _card(folder, repo_id, revision, token) if keep_card else None
+    if card is None:
+        card = card_text(folder, model.facts(), repo_id=repo_id).encode()
+    files[CARD_FILE] = card
+    return upload(
+        files,
+        repo_id,
+        message=message or f"Upload {type(model).__name__} x{model.scale}",
+        private=private,
+        revision=revision,
+        token=token,
+    )
+
+
+def write_card(folder: str | Path, *, repo_id: str | None = None) -> Path:
+    """Write the card of a Hub folder anew, from its files and the stored results.
+
+    Raises:
+        SRHubError: if the folder is not a sound checkpoint.
+    """
+    folder = Path(folder)
+    text = card_text(folder, load_model(folder).facts(), repo_id=repo_id)
+    write_whole(folder / CARD_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    return folder / CARD_FILE
+
+
+def _card(
+    folder: Path, repo_id: str, revision: str | None, token: str | bool | None
+) -> bytes | None:
+    """The card to keep: the Hub's, or the folder's."""
+    text = remote_card(repo_id, revision=revision, token=token)
+    if text is None and (folder / CARD_FILE).is_file():
+        text = (folder / CARD_FILE).read_text(encoding="utf-8")
+    return None if text is None else text.encode()
