@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 
 def split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """The colours and the alpha of a picture; the colours under alpha 0 come from their surroundings.
+    """The colours and the alpha of a picture; colours under alpha 0 come from their surroundings.
 
     LA -> (L, L), RGBA -> (RGB, L), any other mode -> (the picture, None). `join_alpha` undoes it
     wherever alpha is not 0.

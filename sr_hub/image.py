@@ -50,7 +50,7 @@ FORMATS: dict[str, Format] = {
     "AVIF": Format((".avif",), ("L", "LA", "RGB", "RGBA"), 65536),
     "TIFF": Format((".tif", ".tiff"), MODES, 2**31 - 1),
 }
-"""What `encode` writes: PNG, WebP and TIFF lossless, JPEG and AVIF lossy, without subsampled colour."""
+"""What `encode` writes: PNG, WebP and TIFF lossless, JPEG and AVIF lossy with full colour."""
 
 
 def decode(source: bytes | str | Path | BinaryIO) -> Image.Image:
@@ -167,7 +167,7 @@ def save(
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """The pixels of an L, I;16 or RGB picture: (1, 3, H, W), RGB in [0, 1], float32; grey thrice."""
+    """The pixels of an L, I;16 or RGB picture: (1, 3, H, W), RGB in [0, 1]; grey three times."""
     white = 65535 if image.mode == "I;16" else 255
     values = torch.from_numpy(np.array(image)).float() / white
     if image.mode == "RGB":

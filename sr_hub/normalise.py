@@ -40,13 +40,11 @@ TURNS = {
 }
 """What makes a picture upright, by its EXIF orientation (1 is upright)."""
 
-LAYOUT_TAGS = frozenset(
-    (254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281, 284)
-    + (288, 289, 292, 293, 297, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 338)
-    + (339, 340, 341, 347, 512, 513, 514, 529, 530, 531, 532, 700, 33723, 34377, 34675, 37724)
-)
-"""TIFF tags that describe how one file stores its pixels, its orientation, or data that is kept
-elsewhere (XMP, IPTC, Photoshop's resources, the colour profile)."""
+LAYOUT_TAGS = frozenset(range(254, 350)) - frozenset(range(269, 273)) - frozenset(
+    (282, 283, 285, 296, 305, 306, 315, 316)
+) | {*range(512, 533), 700, 33723, 34377, 34675, 37724}
+"""TIFF tags that describe how one file stores its pixels, its orientation, or data that is not
+EXIF (XMP, IPTC, Photoshop's resources, the colour profile)."""
 
 EXIF_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 EMPTY_EXIF = len(Image.Exif().tobytes())
@@ -59,8 +57,11 @@ def normalise(image: Image.Image) -> Image.Image:
     Lab become sRGB, through the colour profile where there is one. What is normal already stays.
 
     Raises:
-        SRHubError: if the mode says nothing about which value is white (32-bit and float).
+        SRHubError: if the mode says nothing about which value is white (32-bit and float), or the
+            picture has no pixels.
     """
+    if not all(image.size):
+        raise SRHubError(f"{_name(image)} has no pixels")
     notices = list(image.info.get("notices", ())) + _frames_and_depth(image)
     if image.format == "TIFF":
         _exif(image, [])  # Pillow reads the groups when asked and closes the file with the pixels

@@ -6,6 +6,7 @@ picture ends the tile ends too, so that the network pads it exactly as it pads t
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor
@@ -15,17 +16,17 @@ SMALLEST_TILE = 64
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels; `bottom` and `right` are not part of it."""
+    """A rectangle in pixels, in Pillow's order; `right` and `bottom` are not part of it."""
 
-    top: int
     left: int
-    bottom: int
+    top: int
     right: int
+    bottom: int
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.bottom - self.top, self.right - self.left
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns of (..., H, W)."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def scaled(self, scale: int) -> "Box":
         """The same rectangle in the enlarged picture."""
@@ -40,10 +41,9 @@ class Tile(NamedTuple):
 
     def crop(self, output: Tensor, scale: int) -> Tensor:
         """The core's part of the network's output for `padded`, (N, C, h, w)."""
-        top = scale * (self.core.top - self.padded.top)
-        left = scale * (self.core.left - self.padded.left)
-        height, width = self.core.size
-        return output[..., top : top + scale * height, left : left + scale * width]
+        left, top = self.padded[:2]
+        core = Box(*(edge - start for edge, start in zip(self.core, (left, top) * 2, strict=True)))
+        return output[..., *core.scaled(scale).slices]
 
 
 def round_up(value: int, multiple: int) -> int:
@@ -69,12 +69,12 @@ def plan_tiles(
     for top, bottom in _cuts(height, tile[0], multiple):
         for left, right in _cuts(width, tile[1], multiple):
             padded = Box(
-                max(0, top - overlap),
                 max(0, left - overlap),
-                min(height, bottom + overlap),
+                max(0, top - overlap),
                 min(width, right + overlap),
+                min(height, bottom + overlap),
             )
-            tiles.append(Tile(Box(top, left, bottom, right), padded))
+            tiles.append(Tile(Box(left, top, right, bottom), padded))
     return tiles
 
 
@@ -132,4 +132,4 @@ def _cuts(length: int, tile: int, multiple: int) -> list[tuple[int, int]]:
     cells = -(-length // multiple)
     parts = -(-cells // max(1, tile // multiple))
     edges = [multiple * (cells * part // parts) for part in range(parts)] + [length]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))

@@ -1,0 +1,253 @@
+"""A network made ready for pictures: device, precision and tiles chosen, PIL in, PIL out."""
+
+from collections.abc import Callable
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from sr_hub import __version__
+from sr_hub.alpha import join_alpha, keep_solid, split_alpha
+from sr_hub.base import SRModel
+from sr_hub.device import pick_device, tile_area
+from sr_hub.errors import SRHubError
+from sr_hub.image import from_tensor, to_tensor
+from sr_hub.models import load_model
+from sr_hub.normalise import normalise
+from sr_hub.precision import pick_precision, with_precise_output
+from sr_hub.tiling import SMALLEST_TILE, Box, Tile, choose_tile, plan_tiles, run_tiles
+
+Result = TypeVar("Result")
+Precision = Literal["auto", "fp32", "bf16"]
+Progress = Callable[[int, int], None]
+
+LARGEST_EXACT_OVERLAP = 128
+"""Input pixels. A network that sees farther (of those here, RRDBNet with 350) would spend most of
+its time on overlap, and gets `SHORT_OVERLAP` instead."""
+
+SHORT_OVERLAP = 48
+"""Input pixels of overlap for such a network: the only case where tiles do not equal the whole."""
+
+MOST_HALVINGS = 6
+"""Times that a tile is halved for want of memory before that is given up."""
+
+
+class Upscaler:
+    """Enlarges pictures with one network.
+
+    Args:
+        model: a network, or a name for `load_model`. A network is moved to the device, set to
+            evaluation mode and to float32.
+        device: "auto" takes CUDA, else MPS, else the CPU; or what `torch.device` takes.
+        precision: "fp32"; "bf16" runs all but the last convolution in bfloat16; "auto" takes bf16
+            where the hardware computes in it, but fp32 for 16-bit pictures. A tile that comes out
+            of bf16 with values that are not finite is run again in fp32.
+        tile: greatest side of a tile in input pixels, without its overlap; None chooses by the
+            memory that the network needs and the device has. When a GPU runs out of memory all the
+            same, the chosen tile is halved; a given one never is.
+
+    Raises:
+        SRHubError: for an unknown model, device or precision, or a tile below 1.
+
+    Attributes: `model`, `name` (for provenance), `scale`, `device`, `precision` ("fp32" or "bf16").
+    """
+
+    def __init__(
+        self,
+        model: SRModel | str | Path,
+        *,
+        device: str | torch.device = "auto",
+        precision: Precision = "auto",
+        tile: int | None = None,
+    ) -> None:
+        if tile is not None and tile < 1:
+            raise SRHubError(f"tile={tile}: a tile has at least 1 pixel")
+        network = model if isinstance(model, SRModel) else load_model(model)
+        self.name = type(model).__name__ if isinstance(model, SRModel) else _short_name(model)
+        self.device = pick_device(device)
+        self.precision = pick_precision(precision, self.device)
+        if not network.num_parameters:
+            self.precision = "fp32"
+        self.model = network.to(self.device, torch.float32).eval()
+        self.scale = network.scale
+        self.tile = tile
+        self._precision_16_bit = "fp32" if precision == "auto" else self.precision
+        self._areas: dict[str, int] = {}
+        self._halvings = 0
+
+    def __call__(self, image: Image.Image, *, progress: Progress | None = None) -> Image.Image:
+        """`image` enlarged: same mode (see `normalise`), colour profile, EXIF, text and notices.
+
+        Alpha is enlarged by the network as a grey picture of its own, and stays what it is where
+        it is constant. `.info["text"]` says which model and scale made the result.
+
+        Args:
+            image: any picture that Pillow opens; it is not changed.
+            progress: called as `progress(done, total)` after each tile.
+
+        Raises:
+            SRHubError: if the mode of the picture is unknown, or memory does not suffice.
+        """
+        image = normalise(image)
+        colours, alpha = split_alpha(image)
+        varies = alpha is not None and len(set(alpha.getextrema())) > 1
+        planes = [colours, alpha] if varies else [colours]
+        enlarged = self._retrying(lambda: self._enlarge(planes, progress))
+        if varies:
+            alpha = keep_solid(enlarged[1], alpha)
+        elif alpha is not None:
+            alpha = alpha.resize(enlarged[0].size, Image.Resampling.NEAREST)
+        result = join_alpha(enlarged[0], alpha)
+        result.info = {**image.info, "text": {**image.info.get("text", {}), **self.provenance}}
+        return result
+
+    @torch.no_grad()
+    def run(self, x: Tensor, *, progress: Progress | None = None) -> Tensor:
+        """`x` enlarged, tile by tile: (N, 3, H, W) in [0, 1] -> (N, 3, scale * H, scale * W).
+
+        The result is float32, clamped to [0, 1], on the device of `x`.
+        """
+
+        def enlarge() -> Tensor:
+            height, width = x.shape[-2:]
+            size = (self.scale * height, self.scale * width)
+            output = torch.empty(*x.shape[:-2], *size, device=x.device)
+
+            def write(box: Box, values: Tensor) -> None:
+                output[..., *box.slices] = values
+
+            run_tiles(
+                self.tiles(height, width, self.precision),
+                self.scale,
+                read=lambda box: x[..., *box.slices],
+                network=partial(self._forward, precision=self.precision),
+                write=write,
+                progress=progress,
+            )
+            return output
+
+        return self._retrying(enlarge)
+
+    def tiles(self, height: int, width: int, precision: str) -> list[Tile]:
+        """The tiles in which a picture of `height` x `width` pixels is enlarged."""
+        field, multiple = self.model.receptive_field, self.model.size_multiple
+        overlap = field if field <= LARGEST_EXACT_OVERLAP else SHORT_OVERLAP
+        if self.tile is not None:
+            tile = (self.tile, self.tile)
+        elif height * width <= SMALLEST_TILE**2:
+            tile = (height, width)
+        else:
+            area = self._area(precision)
+            tile = choose_tile(height, width, area=area, overlap=overlap, multiple=multiple)
+        return plan_tiles(height, width, tile=tile, overlap=overlap, multiple=multiple)
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What the result's `.info["text"]` says about how it was made."""
+        return {
+            "Software": f"sr_hub {__version__} ({self.name}, x{self.scale})",
+            "Model": self.name,
+            "Scale": str(self.scale),
+        }
+
+    def _enlarge(self, planes: list[Image.Image], progress: Progress | None) -> list[Image.Image]:
+        """Each of `planes`, which have one size, enlarged; `progress` counts the tiles of all."""
+        width, height = planes[0].size
+        precision = self._precision_16_bit if planes[0].mode == "I;16" else self.precision
+        tiles = self.tiles(height, width, precision)
+        steps = len(planes) * len(tiles)
+        return [
+            self._enlarge_plane(
+                plane, tiles, precision, _after(index * len(tiles), steps, progress)
+            )
+            for index, plane in enumerate(planes)
+        ]
+
+    def _enlarge_plane(
+        self, plane: Image.Image, tiles: list[Tile], precision: str, progress: Progress | None
+    ) -> Image.Image:
+        result = Image.new(plane.mode, (self.scale * plane.width, self.scale * plane.height))
+        run_tiles(
+            tiles,
+            self.scale,
+            read=lambda box: to_tensor(plane.crop(box)),
+            network=partial(self._forward, precision=precision),
+            write=lambda box, values: result.paste(from_tensor(values, plane.mode), box),
+            progress=progress,
+        )
+        return result
+
+    @torch.no_grad()
+    def _forward(self, x: Tensor, precision: str) -> Tensor:
+        """One pass: (N, 3, h, w) -> (N, 3, scale * h, scale * w), float32, clamped to [0, 1]."""
+        x = x.to(self.device)
+        if precision == "bf16":
+            with torch.autocast(self.device.type, torch.bfloat16):
+                output = self._mixed(x.contiguous(memory_format=torch.channels_last)).float()
+            if output.sum().isfinite():
+                return output.clamp_(0, 1)
+        output = self._plain(x.contiguous())
+        if not output.sum().isfinite():
+            raise SRHubError(f"{self.name} gives values that are not finite: its weights are bad")
+        return output.clamp(0, 1)
+
+    def _plain(self, x: Tensor) -> Tensor:
+        if self.device.type != "cuda":
+            return self.model(x).float()
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return self.model(x).float()
+
+    @cached_property
+    def _mixed(self) -> nn.Module:
+        return with_precise_output(self.model)
+
+    def _area(self, precision: str) -> int:
+        """Input pixels that fit in one pass."""
+        if precision not in self._areas:
+            run = partial(self._forward, precision=precision)
+            self._areas[precision] = tile_area(run, self.device)
+        return self._areas[precision] >> (2 * self._halvings)
+
+    def _retrying(self, enlarge: Callable[[], Result]) -> Result:
+        """The result of `enlarge`, with ever smaller tiles when a GPU runs out of memory."""
+        while True:
+            try:
+                return enlarge()
+            except torch.OutOfMemoryError:
+                if self.tile is not None:
+                    raise SRHubError(
+                        f"{self.device} has too little memory for tile={self.tile}: give less"
+                    ) from None
+                if self._halvings == MOST_HALVINGS:
+                    raise SRHubError(f"{self.device} has too little memory: use the CPU") from None
+            torch.cuda.empty_cache()
+            self._halvings += 1
+
+
+def upscale(image: Image.Image, model: str | Path = "rrim-x4", **options: object) -> Image.Image:
+    """`image` enlarged by the model of that name, which stays loaded for the next call.
+
+    `options` are those of `Upscaler`. The four models used last stay loaded.
+
+    Raises:
+        SRHubError: as `Upscaler` does.
+    """
+    return _loaded(model, **options)(image)
+
+
+@lru_cache(maxsize=4)
+def _loaded(model: str | Path, **options: object) -> Upscaler:
+    return Upscaler(model, **options)
+
+
+def _short_name(model: str | Path) -> str:
+    """A folder's own name; names of bundled models and Hub ids as they are."""
+    return Path(model).resolve().name if Path(model).is_dir() else str(model)
+
+
+def _after(start: int, total: int, progress: Progress | None) -> Progress | None:
+    """`progress` for a part of the work that begins after `start` of `total` steps."""
+    return progress and (lambda done, _: progress(start + done, total))

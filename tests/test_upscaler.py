@@ -1,0 +1,372 @@
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+from torch import nn
+
+from sr_hub import upscaler as upscaler_module
+from sr_hub.device import bytes_per_pixel
+from sr_hub.errors import SRHubError
+from sr_hub.image import decode, encode, from_tensor, to_tensor
+from sr_hub.models import MODELS, Interpolation
+from sr_hub.models.rrim import RRIM
+from sr_hub.precision import last_convolution
+from sr_hub.upscaler import Upscaler
+
+SMALL = {
+    "RRIM": {"channels": 8, "groups": 1, "shallow": "5:4,7:4", "middle": "3:4,5:4", "deep": "3:36"},
+    "SRResNet": {"channels": 8, "blocks": 2},
+    "RRDBNet": {"channels": 8, "growth": 4, "blocks": 1},
+}
+MODES = {
+    "L": (np.uint8, (11, 14)),
+    "LA": (np.uint8, (11, 14, 2)),
+    "RGB": (np.uint8, (11, 14, 3)),
+    "RGBA": (np.uint8, (11, 14, 4)),
+    "I;16": (np.uint16, (11, 14)),
+}
+
+
+def small(name="RRIM", scale=4):
+    """A small untrained network whose output depends on all that it sees."""
+    torch.manual_seed(1)
+    model = MODELS[name](scale=scale, **SMALL.get(name, {})).eval()
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(
+                layer.weight, a=0.2, mode="fan_out" if layer.weight.shape[0] > 3 else "fan_in"
+            )
+    return model
+
+
+def noise(mode="RGB"):
+    dtype, shape = MODES[mode]
+    values = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, shape, dtype=dtype)
+    image = Image.fromarray(values)
+    assert image.mode == mode
+    return image
+
+
+def whole_and_tiled(model, height, width, tile):
+    x = torch.rand(1, 3, height, width)
+    tiled = Upscaler(model, device="cpu", precision="fp32", tile=tile)
+    assert len(tiled.tiles(height, width, "fp32")) > 1
+    with torch.no_grad():
+        whole = model(x).clamp(0, 1)
+    assert whole.std() > 0.05
+    return whole, tiled.run(x)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_tiles_equal_the_whole_picture(name):
+    model = small(name)
+    width = 2 * (model.receptive_field + model.size_multiple) + 8
+    whole, tiled = whole_and_tiled(model, 6, width, tile=width // 2)
+    assert (tiled - whole).abs().max() < 1e-5
+
+
+def test_tiles_of_any_size_equal_the_whole_picture():
+    for tile in (5, 16, 40):
+        whole, tiled = whole_and_tiled(small(), 41, 67, tile)
+        assert (tiled - whole).abs().max() < 1e-5
+
+
+def test_an_overlap_below_the_receptive_field_is_seen(monkeypatch):
+    model = small()
+    monkeypatch.setattr(RRIM, "receptive_field", 3)
+    whole, tiled = whole_and_tiled(model, 40, 60, tile=8)
+    assert (tiled - whole).abs().max() > 1e-4
+
+
+def test_a_network_that_sees_very_far_gets_a_short_overlap():
+    rrdb = Upscaler(MODELS["RRDBNet"](blocks=12, channels=4, growth=4), device="cpu", tile=100)
+    assert rrdb.model.receptive_field > upscaler_module.LARGEST_EXACT_OVERLAP
+    widths = {t.padded.right - t.padded.left for t in rrdb.tiles(600, 600, "fp32")}
+    assert max(widths) == 100 + 2 * upscaler_module.SHORT_OVERLAP
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (5, 1), (13, 7)])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_any_size_from_one_pixel(size, scale):
+    upscaler = Upscaler(small(scale=scale), device="cpu", tile=4)
+    width, height = size
+    assert upscaler(Image.new("RGB", size, "red")).size == (scale * width, scale * height)
+    assert upscaler.run(torch.rand(1, 3, height, width)).shape[-2:] == (
+        scale * height,
+        scale * width,
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_stays_what_it_is(mode):
+    image = noise(mode)
+    result = Upscaler(Interpolation(mode="nearest"), device="cpu")(image)
+    assert result.mode == mode
+    expected = np.asarray(image).repeat(4, 0).repeat(4, 1)
+    got = np.asarray(result)
+    if mode in ("LA", "RGBA"):
+        hidden = expected[..., -1] == 0
+        assert np.array_equal(got[..., -1], expected[..., -1])
+        got, expected = got[~hidden], expected[~hidden]
+    assert np.array_equal(got, expected)
+
+
+def test_sixteen_bits_are_used_even_in_a_dark_picture():
+    dark = Image.fromarray(np.tile(np.arange(200, 230, dtype=np.uint16), (8, 1)))
+    result = np.asarray(Upscaler(Interpolation(mode="bilinear"), device="cpu")(dark))
+    assert result.dtype == np.uint16
+    assert (result.min(), result.max()) == (200, 229)
+    assert len(np.unique(result)) == 30
+
+
+def test_alpha_is_enlarged_by_the_network_as_a_grey_picture():
+    rgba = noise("RGBA")
+    upscaler = Upscaler(small(), device="cpu", precision="fp32")
+    grey = upscaler(rgba.getchannel("A"))
+    alpha = upscaler(rgba).getchannel("A")
+    assert np.asarray(alpha).std() > 10
+    assert np.array_equal(np.asarray(alpha), np.asarray(grey))
+
+
+def test_constant_alpha_does_not_go_through_the_network():
+    image = noise("RGBA")
+    image.putalpha(77)
+    steps = []
+    result = Upscaler(small(), device="cpu")(image, progress=lambda *step: steps.append(step))
+    assert result.getchannel("A").getextrema() == (77, 77)
+    assert steps == [(1, 1)]
+
+
+def disc(hidden):
+    """A white disc on nothing, whose transparent pixels hide the given colour."""
+    y, x = np.mgrid[:32, :32] - 15.5
+    alpha = np.clip(255 * (11 - np.hypot(x, y)), 0, 255).astype(np.uint8)
+    colours = np.full((32, 32, 3), 255, np.uint8)
+    colours[alpha == 0] = hidden
+    return Image.fromarray(np.dstack([colours, alpha]))
+
+
+@pytest.mark.parametrize("mode", ["bicubic", "bilinear"])
+def test_no_dark_fringe_around_what_is_visible(mode):
+    upscaler = Upscaler(Interpolation(mode=mode), device="cpu")
+    pixels = np.asarray(upscaler(disc(hidden=(0, 0, 0))))
+    assert pixels[pixels[..., 3] > 0].min(0)[:3].min() >= 254
+    stretched = np.asarray(disc(hidden=(0, 0, 0)).convert("RGB").resize((128, 128)))
+    assert stretched[pixels[..., 3] > 0].min() < 100
+
+
+def test_hidden_colours_do_not_reach_the_result():
+    upscaler = Upscaler(small(), device="cpu", precision="fp32")
+    black, green = (upscaler(disc(hidden=c)) for c in ((0, 0, 0), (0, 255, 0)))
+    assert np.array_equal(np.asarray(black), np.asarray(green))
+
+
+def test_opaque_stays_opaque_and_transparent_transparent():
+    image = disc(hidden=(0, 0, 0))
+    alpha = np.asarray(Upscaler(small(), device="cpu")(image).getchannel("A"))
+    assert (alpha[56:72, 56:72] == 255).all()
+    assert (alpha[:8, :8] == 0).all()
+
+
+def test_profile_exif_and_text_stay_and_the_result_says_who_made_it():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Camera", 6
+    file = io.BytesIO()
+    noise().save(file, "JPEG", icc_profile=profile, exif=exif)
+    result = Upscaler(small(), device="cpu")(Image.open(file))
+    assert result.size == (4 * 11, 4 * 14)
+    again = decode(encode(result))
+    assert again.info["icc_profile"] == profile
+    assert again.getexif()[0x010F] == "Camera"
+    assert 0x0112 not in again.getexif()
+    assert again.info["text"]["Model"] == "RRIM"
+    assert again.info["text"]["Scale"] == "4"
+    assert again.info["text"]["Software"].startswith("sr_hub ")
+
+
+def test_the_input_is_not_changed():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    noise().save(file, "JPEG", exif=exif)
+    image = Image.open(file)
+    upscaler = Upscaler(small(), device="cpu")
+    first, second = upscaler(image), upscaler(image)
+    assert first.size == second.size == (44, 56)
+    assert image.getexif()[0x0112] == 6
+
+
+def test_notices_reach_the_caller():
+    file = io.BytesIO()
+    noise().save(file, "GIF", save_all=True, append_images=[Image.new("RGB", (14, 11))])
+    (notice,) = Upscaler(small(), device="cpu")(Image.open(file)).info["notices"]
+    assert "holds 2 pictures" in notice
+
+
+def test_pictures_and_tensors_go_the_same_way():
+    upscaler = Upscaler(small(), device="cpu")
+    image = noise()
+    tensor = upscaler.run(to_tensor(image))
+    assert tensor.dtype == torch.float32
+    assert tensor.min() >= 0 and tensor.max() <= 1
+    assert np.array_equal(np.asarray(upscaler(image)), np.asarray(from_tensor(tensor)))
+
+
+def test_progress_counts_the_tiles_of_colours_and_alpha():
+    steps = []
+    Upscaler(small(), device="cpu", tile=8)(noise("LA"), progress=lambda *s: steps.append(s))
+    assert steps == [(done, 8) for done in range(1, 9)]
+
+
+def test_bf16_stays_near_fp32_and_keeps_the_last_layer_exact():
+    model = small()
+    seen = []
+    layer = model.get_submodule(last_convolution(model))
+    layer.register_forward_hook(lambda _, inputs, out: seen.append((inputs[0].dtype, out.dtype)))
+    x = torch.rand(1, 3, 24, 24)
+    bf16 = Upscaler(model, device="cpu", precision="bf16").run(x)
+    assert set(seen) == {(torch.float32, torch.float32)}
+    exact = Upscaler(model, device="cpu", precision="fp32").run(x)
+    assert 0 < (bf16 - exact).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if n != "Interpolation"])
+def test_the_convolution_registered_last_runs_last(name):
+    model, order = small(name), []
+    for key, layer in model.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            layer.register_forward_hook(lambda *_, key=key: order.append(key))
+    with torch.no_grad():
+        model(torch.rand(1, 3, 8, 8))
+    assert order[-1] == last_convolution(model)
+
+
+class OverflowsInBf16(RRIM):
+    """Gives values that are not finite, but only where autocast is on."""
+
+    def forward(self, x):
+        output = super().forward(x)
+        return output * float("inf") if torch.is_autocast_enabled("cpu") else output
+
+
+def test_a_tile_that_is_not_finite_in_bf16_is_run_again_in_fp32():
+    model = OverflowsInBf16(**SMALL["RRIM"])
+    x = torch.rand(1, 3, 12, 12)
+    bf16 = Upscaler(model, device="cpu", precision="bf16").run(x)
+    fp32 = Upscaler(model, device="cpu", precision="fp32").run(x)
+    assert torch.equal(bf16, fp32)
+
+
+def test_broken_weights_are_an_error_and_not_a_black_picture():
+    model = small()
+    next(model.parameters()).data[0] = float("nan")
+    for precision in ("fp32", "bf16"):
+        with pytest.raises(SRHubError, match="RRIM gives values that are not finite"):
+            Upscaler(model, device="cpu", precision=precision)(noise())
+
+
+def test_sixteen_bit_pictures_are_computed_in_fp32_unless_told_otherwise(monkeypatch):
+    fp32 = Upscaler(small(), device="cpu", precision="fp32")
+    bf16 = Upscaler(small(), device="cpu", precision="bf16")
+    monkeypatch.setattr(upscaler_module, "pick_precision", lambda *_: "bf16")
+    auto = Upscaler(small(), device="cpu")
+    exact, auto_16, auto_8, rough_8 = (
+        np.asarray(upscaler(noise(mode)))
+        for upscaler, mode in ((fp32, "I;16"), (auto, "I;16"), (auto, "L"), (bf16, "L"))
+    )
+    assert np.array_equal(auto_16, exact)
+    assert np.array_equal(auto_8, rough_8)
+    assert not np.array_equal(np.asarray(bf16(noise("I;16"))), exact)
+
+
+class LittleMemory(Interpolation):
+    """Runs out of memory above 1000 pixels, as a GPU does."""
+
+    def forward(self, x):
+        if x.shape[-2] * x.shape[-1] > 1000:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(x)
+
+
+def test_an_automatic_tile_is_halved_when_memory_runs_out(monkeypatch):
+    monkeypatch.setattr(upscaler_module, "SMALLEST_TILE", 16)
+    monkeypatch.setattr("sr_hub.tiling.SMALLEST_TILE", 16)
+    monkeypatch.setattr(upscaler_module, "tile_area", lambda *_: 4000)
+    x = torch.rand(1, 3, 60, 70)
+    upscaler = Upscaler(LittleMemory(mode="bilinear"), device="cpu")
+    expected = Upscaler(Interpolation(mode="bilinear"), device="cpu").run(x)
+    assert torch.equal(upscaler.run(x), expected)
+
+
+def test_a_given_tile_is_never_changed():
+    upscaler = Upscaler(LittleMemory(mode="bilinear"), device="cpu", tile=50)
+    with pytest.raises(SRHubError, match="too little memory for tile=50"):
+        upscaler.run(torch.rand(1, 3, 60, 70))
+
+
+def test_endless_lack_of_memory_ends(monkeypatch):
+    monkeypatch.setattr(upscaler_module, "tile_area", lambda *_: 10**6)
+    with pytest.raises(SRHubError, match="too little memory: use the CPU"):
+        Upscaler(LittleMemory(), device="cpu").run(torch.rand(1, 3, 200, 200))
+
+
+def test_memory_of_a_network_is_what_it_holds_at_a_time():
+    # 1 input channel of 4 bytes is not counted; 8 channels become 16, then 8 are freed.
+    network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 16, 1), nn.Conv2d(16, 4, 1))
+    with torch.no_grad():
+        assert bytes_per_pixel(network, torch.device("cpu")) == 4 * (8 + 16)
+
+
+def test_automatic_tiles_follow_the_memory(monkeypatch):
+    monkeypatch.setattr("sr_hub.device.CPU_BUDGET", 2**26)
+    upscaler = Upscaler(small(), device="cpu", precision="fp32")
+    tiles = upscaler.tiles(400, 400, "fp32")
+    with torch.no_grad():
+        per_pixel = bytes_per_pixel(upscaler.model, torch.device("cpu"))
+    assert len(tiles) > 1
+    assert all(
+        (t.padded.right - t.padded.left) * (t.padded.bottom - t.padded.top) * per_pixel <= 2**26
+        for t in tiles
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "banana"}, "no device 'banana'"),
+        ({"precision": "fp16"}, "precision 'fp16'"),
+        ({"tile": 0}, "tile=0"),
+    ],
+)
+def test_wrong_options_are_named(options, message):
+    with pytest.raises(SRHubError, match=message):
+        Upscaler(Interpolation(), **options)
+
+
+def test_the_function_keeps_the_model_loaded(monkeypatch):
+    import sr_hub
+
+    loads = []
+    monkeypatch.setattr(upscaler_module, "load_model", lambda name: loads.append(name) or small())
+    upscaler_module._loaded.cache_clear()
+    first = sr_hub.upscale(noise(), model="some-model", device="cpu")
+    second = sr_hub.upscale(noise(), model="some-model", device="cpu")
+    upscaler_module._loaded.cache_clear()
+    assert loads == ["some-model"]
+    assert first.info["text"]["Model"] == "some-model"
+    assert np.array_equal(np.asarray(first), np.asarray(second))
+
+
+def test_importing_the_package_is_light():
+    code = (
+        "import sys, sr_hub; heavy = {'torch', 'gradio', 'piq', 'torchvision', 'typer'};"
+        "print(sorted(heavy & set(sys.modules))); from sr_hub import MODELS, Upscaler;"
+        "print(sr_hub.load_model.__name__, 'RRIM' in MODELS, Upscaler.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "load_model True Upscaler"]
