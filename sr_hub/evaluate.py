@@ -180,9 +180,9 @@ def _check_task(
     }.items():
         if not names:
             raise SRHubError(f"no {what} is named: there is nothing to measure")
-        twice = {name for name in names if names.count(name) > 1}
+        twice = [name for name in names if names.count(name) > 1]
         if twice:
-            raise SRHubError(f"{what} {twice.pop()!r} is named twice")
+            raise SRHubError(f"{what} {twice[0]!r} is named twice")
 
 
 @torch.inference_mode()
