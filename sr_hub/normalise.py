@@ -62,12 +62,13 @@ def normalise(image: Image.Image) -> Image.Image:
     """
     if not all(image.size):
         raise SRHubError(f"{_name(image)} has no pixels")
-    notices = list(image.info.get("notices", ())) + _frames_and_depth(image)
+    stored = _stored_mode(image)
+    notices = [*image.info.get("notices", ()), *_frames_and_depth(image, stored)]
     if image.format == "TIFF":
         _exif(image, [])  # Pillow reads the groups when asked and closes the file with the pixels
     image.load()
     info = {"exif": _exif(image, notices), "text": _text(image)}
-    picture = _in_known_mode(image, notices)
+    picture = _in_known_mode(image, stored, notices)
     if image.mode not in ("CMYK", "LAB"):
         info["icc_profile"] = image.info.get("icc_profile")
     orientation = _orientation(image)
@@ -99,7 +100,7 @@ def to_srgb(image: Image.Image, profile: bytes | None, notices: list[str]) -> Im
         return image.convert("RGB")
 
 
-def _in_known_mode(image: Image.Image, notices: list[str]) -> Image.Image:
+def _in_known_mode(image: Image.Image, stored: str, notices: list[str]) -> Image.Image:
     mode = image.mode
     if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):
         if "transparency" in image.info:
@@ -114,7 +115,7 @@ def _in_known_mode(image: Image.Image, notices: list[str]) -> Image.Image:
         return to_srgb(image, image.info.get("icc_profile"), notices)
     if mode in PREMULTIPLIED:
         return image.convert(PREMULTIPLIED[mode])
-    if mode == "RGBA" and _raw_mode(image).startswith("LA"):
+    if mode == "RGBA" and stored.startswith("LA"):
         return image.convert("LA")
     if mode in TRANSPARENT and (mode == "PA" or image.has_transparency_data):
         return image.convert(TRANSPARENT[mode])
@@ -122,20 +123,20 @@ def _in_known_mode(image: Image.Image, notices: list[str]) -> Image.Image:
     return image.copy() if wanted == mode else image.convert(wanted)
 
 
-def _frames_and_depth(image: Image.Image) -> list[str]:
-    """Notices on what Pillow drops when it reads the pixels; to be asked before it does."""
+def _frames_and_depth(image: Image.Image, stored: str) -> list[str]:
+    """Notices on what Pillow drops when it reads the pixels."""
     notices = []
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         used = "the first" if image.tell() == 0 else f"number {image.tell() + 1}"
         notices.append(f"holds {frames} pictures (an animation or pages): only {used} is used")
-    if ";16" in _raw_mode(image) and image.mode in ("RGB", "RGBA", "CMYK"):
+    if ";16" in stored and image.mode in ("RGB", "RGBA", "CMYK"):
         notices.append("has 16 bits per channel, of which 8 are used: only grey is kept in 16 bits")
     return notices
 
 
-def _raw_mode(image: Image.Image) -> str:
-    """How the file stores a pixel ("RGB;16B"), "" once the pixels are read."""
+def _stored_mode(image: Image.Image) -> str:
+    """How the file stores a pixel ("RGB;16B"); Pillow knows it until it has read the pixels."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0].args if tiles else ""
     return str(arguments[0] if isinstance(arguments, tuple) else arguments)
