@@ -1,0 +1,1 @@
+"""Training: recipes, data, losses and the loop. What leaves it is a Hub folder."""

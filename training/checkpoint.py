@@ -3,13 +3,14 @@
 import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
+from sr_hub.folder import write_whole
 
 LAST_FILE = "last.pt"
 
@@ -18,7 +19,9 @@ LAST_FILE = "last.pt"
 class State:
     """Everything that changes during a run, and nothing else.
 
-    `discriminator` and its optimizer are None in a run without one.
+    `discriminator` and its optimizer are None in a run without one. `seconds` is the time spent
+    training, over all sessions; `lr_factor` falls at every roll-back; `streak` counts the skipped
+    steps since the last sound one; `sums` are the numbers of the steps since the last log line.
     """
 
     generator: SRModel
@@ -30,23 +33,46 @@ class State:
     seconds: float = 0.0
     lr_factor: float = 1.0
     skipped: int = 0
+    streak: int = 0
     rollbacks: int = 0
     best: float | None = None
     sums: dict[str, float] = field(default_factory=dict)
 
-    MODULES = ("generator", "ema", "generator_optimizer", "discriminator", "discriminator_optimizer")
-    NUMBERS = ("step", "seconds", "lr_factor", "skipped", "rollbacks", "best", "sums")
+    PARTS: ClassVar = (
+        "generator",
+        "ema",
+        "generator_optimizer",
+        "discriminator",
+        "discriminator_optimizer",
+    )
+    NUMBERS: ClassVar = (
+        "step",
+        "seconds",
+        "lr_factor",
+        "skipped",
+        "streak",
+        "rollbacks",
+        "best",
+        "sums",
+    )
+
+    @property
+    def players(self) -> list[nn.Module]:
+        """The networks that learn."""
+        return (
+            [self.generator] if self.discriminator is None else [self.generator, self.discriminator]
+        )
 
     def state_dict(self) -> dict[str, Any]:
-        """All of it as tensors and plain values, by reference."""
-        parts = {name: getattr(self, name) for name in self.MODULES}
+        """All of it as tensors, by reference, and plain values."""
+        parts = {name: getattr(self, name) for name in self.PARTS}
         saved = {name: part.state_dict() for name, part in parts.items() if part is not None}
         numbers = {name: copy.copy(getattr(self, name)) for name in self.NUMBERS}
         return {**saved, **numbers, "rng": torch.get_rng_state()}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Take over a state that `state_dict` made."""
-        for name in self.MODULES:
+        for name in self.PARTS:
             part = getattr(self, name)
             if (part is None) != (name not in saved):
                 raise SRHubError(f"the saved run {'has' if part is None else 'lacks'} a {name}")
@@ -56,36 +82,45 @@ class State:
             setattr(self, name, copy.copy(saved[name]))
         torch.set_rng_state(saved["rng"])
 
+    def is_finite(self) -> bool:
+        """Whether no weight or buffer of the networks is NaN or infinite."""
+        modules = [*self.players, self.ema]
+        tensors = [t for m in modules for t in m.state_dict().values() if t.is_floating_point()]
+        return all(torch.isfinite(tensor).all() for tensor in tensors)
+
 
 def save_state(state: State, path: Path) -> None:
-    """Write the state whole: under another name, then renamed."""
-    temporary = path.with_suffix(".tmp")
-    torch.save(state.state_dict(), temporary)
-    temporary.replace(path)
-
-
-def load_state(state: State, path: Path) -> None:
-    """Fill `state` from a file of `save_state`.
+    """Write the state whole.
 
     Raises:
-        SRHubError: if the file is another run's or is damaged.
+        SRHubError: if a weight is not finite; the older file stays as it is.
+    """
+    if not state.is_finite():
+        raise SRHubError(
+            f"step {state.step}: a weight is not finite; {path} keeps the state before"
+        )
+    write_whole(path, lambda temporary: torch.save(state.state_dict(), temporary))
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `save_state` wrote, for `State.load_state_dict`.
+
+    Raises:
+        SRHubError: if the file is damaged.
     """
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        state.load_state_dict(saved)
-    except SRHubError as error:
-        raise SRHubError(f"{path}: {error}") from None
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch has no common type for what a damaged file raises
-        reason = str(error).splitlines()[0]
-        raise SRHubError(f"{path} does not fit this run: {reason}") from None
+        raise SRHubError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
 
 
-def save_model(model: SRModel, folder: Path) -> None:
-    """Write a Hub folder whose files are each replaced whole."""
-    temporary = folder.with_name(folder.name + ".tmp")
-    temporary.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    model._save_pretrained(temporary)
-    for path in sorted(temporary.iterdir()):
-        path.replace(folder / path.name)
-    temporary.rmdir()
+def warm_start(model: SRModel, source: SRModel) -> tuple[list[str], list[str]]:
+    """Copy every tensor of `source` whose name and shape `model` has too.
+
+    For a start across scales: trunk and head fit, the sub-pixel tail does not. Returns the names
+    that were loaded and the names of `model` that were not.
+    """
+    mine, theirs = model.state_dict(), source.state_dict()
+    fitting = {n: t for n, t in theirs.items() if n in mine and mine[n].shape == t.shape}
+    model.load_state_dict(fitting, strict=False)
+    return sorted(fitting), sorted(mine.keys() - fitting.keys())

@@ -1,15 +1,24 @@
 """What a training run is made of, as plain data."""
 
+import ast
 import dataclasses
+import typing
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from sr_hub.errors import SRHubError
 
-SCHEDULES = ("cosine", "halving", "constant")
-ADVERSARIAL = ("vanilla", "non-saturating", "relativistic")
-DEGRADATIONS = ("bicubic", "real")
-PRECISIONS = ("auto", "fp32", "bf16")
+CHOICES = {
+    "degradation": ("bicubic", "real"),
+    "optimizer": ("adam", "momentum"),
+    "schedule": ("cosine", "halving", "constant"),
+    "vgg_norm": ("l1", "mse"),
+    "adversarial": ("vanilla", "non-saturating", "relativistic"),
+    "precision": ("auto", "fp32", "bf16"),
+}
+"""The values of the fields that take a word."""
+
+POSITIVE = ("steps", "batch", "patch", "lr", "discriminator_lr", "log_every", "patience")
 
 
 @dataclass(frozen=True)
@@ -34,11 +43,14 @@ class TrainConfig:
     degradation: str = "bicubic"
     """How a low-resolution patch is made: "bicubic", or "real" (blur, resize, noise and JPEG)."""
 
-    lr: float = 5e-4
-    """Peak learning rate of the generator's Adam."""
+    optimizer: str = "adam"
+    """Of both players: "adam", or "momentum" (gradient descent with momentum 0.9)."""
 
     betas: tuple[float, float] = (0.9, 0.99)
-    """Decays of Adam's first and second moment."""
+    """Decays of Adam's first and second moment, per step."""
+
+    lr: float = 5e-4
+    """Peak learning rate of the generator."""
 
     schedule: str = "cosine"
     """Fall of the learning rate after the warm-up: "cosine" to 0, "halving" at 1/8, 1/4, 1/2 and
@@ -48,20 +60,24 @@ class TrainConfig:
     """Steps over which the learning rate rises from 0 to its peak."""
 
     ema: float = 0.999
-    """Decay per step of the average of the weights, which is what is validated and saved."""
+    """Decay per step of the average of the weights, which is what is validated and saved; 0 takes
+    the weights as they are."""
 
     clip: float = 1.0
-    """Largest norm of a gradient; a larger one is scaled down to it."""
+    """Largest norm of a player's gradient, to which a larger one is scaled down; 0 for none."""
 
     losses: dict[str, float] = field(default_factory=lambda: {"l1": 1.0})
-    """Weight of each loss of the generator, by its name in `training.losses.PIXEL_LOSSES`, and of
-    "perceptual" and "adversarial"."""
+    """Weight of each loss of the generator: names of `training.losses.PIXEL_LOSSES`, "perceptual"
+    and "adversarial"."""
 
     vgg_layers: dict[str, float] = field(default_factory=lambda: {"conv5_4": 1.0})
     """Layers of VGG19 that the perceptual loss looks at, with their weights."""
 
     vgg_before_activation: bool = False
     """Compare the features in front of the ReLU (ESRGAN), not behind it (SRGAN)."""
+
+    vgg_norm: str = "l1"
+    """Distance of two feature maps: "l1" (ESRGAN) or "mse" (SRGAN)."""
 
     adversarial: str = "non-saturating"
     """Form of the adversarial loss: "vanilla", "non-saturating" or "relativistic" (average)."""
@@ -73,23 +89,26 @@ class TrainConfig:
     """Arguments of the discriminator, besides its defaults."""
 
     discriminator_lr: float = 1e-4
-    """Peak learning rate of the discriminator's Adam; its schedule is the generator's."""
+    """Peak learning rate of the discriminator; its schedule is the generator's."""
 
     pixel_steps: int = 0
-    """Steps at the start with the pixel losses alone, before the GAN begins."""
+    """Steps at the start with the pixel losses alone, before VGG and the discriminator join."""
 
     precision: str = "auto"
-    """Arithmetic of the networks: "fp32", "bf16" (weights stay fp32), or "auto": bf16 where the
-    machine has it."""
+    """Arithmetic of the networks: "fp32", "bf16" (the weights stay fp32), or "auto": bf16 where
+    the machine computes in it."""
 
     seed: int = 0
-    """Seed of the weights and of every crop."""
+    """Seed of the weights, of every crop and of every degradation."""
 
     validate_every: int = 1000
-    """Steps between validations."""
+    """Steps between validations; 0 for one at the end alone."""
+
+    validation_side: int = 256
+    """Side of the centre crop of each validation picture that is looked at, in pixels."""
 
     save_every: int = 1000
-    """Steps between saves of the whole state."""
+    """Steps between saves of the whole state; 0 for one at the end alone."""
 
     keep_every: int = 0
     """Steps between generators that are kept for good; 0 keeps the last and the best alone."""
@@ -101,34 +120,70 @@ class TrainConfig:
     """Steps between lines of the log; each line holds the means since the last."""
 
     patience: int = 10
-    """Steps in a row with a loss or gradient that is not finite, before the run is rolled back."""
+    """Steps in a row whose loss or gradient is not finite, before the run is rolled back."""
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("schedule", SCHEDULES),
-            ("adversarial", ADVERSARIAL),
-            ("degradation", DEGRADATIONS),
-            ("precision", PRECISIONS),
-        ):
+        for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise SRHubError(f"{name} is {', '.join(allowed)}, not {getattr(self, name)!r}")
-        for name in ("steps", "batch", "patch", "validate_every", "save_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise SRHubError(f"{name} must be at least 1, not {getattr(self, name)}")
+                raise SRHubError(f"{name} is {' or '.join(allowed)}, not {getattr(self, name)!r}")
+        for name in POSITIVE:
+            if getattr(self, name) <= 0:
+                raise SRHubError(f"{name} must be above 0, not {getattr(self, name)}")
+        if not any(self.losses.values()):
+            raise SRHubError("losses needs at least one loss with a weight")
 
     @property
     def is_gan(self) -> bool:
         """Whether a discriminator takes part."""
         return bool(self.losses.get("adversarial"))
 
-    def with_(self, **changes: Any) -> Self:
+    @property
+    def is_perceptual(self) -> bool:
+        """Whether VGG19 takes part."""
+        return bool(self.losses.get("perceptual"))
+
+    def changed(self, **changes: Any) -> Self:  # noqa: ANN401
         """A copy with some fields changed.
 
         Raises:
-            SRHubError: if a field does not exist.
+            SRHubError: if a field does not exist, or its value is of the wrong type.
         """
-        known = {f.name for f in dataclasses.fields(self)}
-        for name in changes:
-            if name not in known:
-                raise SRHubError(f"a run has no setting {name!r}; it has {', '.join(sorted(known))}")
+        hints = typing.get_type_hints(type(self))
+        for name, value in changes.items():
+            if name not in hints:
+                raise SRHubError(f"a run has no setting {name!r}; it has {', '.join(hints)}")
+            kind = typing.get_origin(hints[name]) or hints[name]
+            if kind is float and isinstance(value, int):
+                changes[name] = float(value)
+            elif kind is tuple and isinstance(value, list):
+                changes[name] = tuple(value)
+            elif not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+                raise SRHubError(f"{name} is of type {kind.__name__}, not {value!r}")
         return dataclasses.replace(self, **changes)
+
+    def with_settings(self, settings: list[str]) -> Self:
+        """A copy with each "name=value" applied; "losses.l1=1" changes one entry of a dictionary.
+
+        Raises:
+            SRHubError: if a setting has another form or does not exist.
+        """
+        config = self
+        for setting in settings:
+            path, equals, text = setting.partition("=")
+            name, _, key = path.partition(".")
+            if not equals:
+                raise SRHubError(f"a setting is NAME=VALUE, not {setting!r}")
+            value = _literal(text)
+            old = getattr(config, name, None)
+            if key and isinstance(old, dict):
+                value = {**old, key: value}
+            config = config.changed(**{path if key and not isinstance(old, dict) else name: value})
+        return config
+
+
+def _literal(text: str) -> Any:  # noqa: ANN401
+    """Numbers, truth values, dictionaries as Python writes them; anything else is text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

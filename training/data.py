@@ -1,99 +1,147 @@
 """Pictures to patches: folders and tar shards are decoded once, crops are cut for each step.
 
-All pictures lie in one array of pixels, in memory or on the training device, so cutting a batch is
-one gather, the same on both.
+All pictures lie in one array of pixels, in memory, in a file or on the training device. Cutting a
+batch is one gather from it, the same everywhere, so that a GPU does not wait for data.
 """
 
+import hashlib
 import io
+import json
 import logging
+import os
 import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from sr_hub.degrade import SUPPORT, downscale, quantise
+from sr_hub.degrade import SUPPORT, downscale, quantise, realistic
 from sr_hub.errors import SRHubError
+from sr_hub.folder import write_whole
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass
 class Pictures:
     """High-resolution pictures as one array of pixels, and the patches of any step.
 
     Attributes:
         pixels: (pixels of all pictures, 3) uint8, RGB.
         names: of the pictures, in the order in which they lie.
-        heights, widths, starts: of each picture; the start is its first row of `pixels`.
+        sizes: (pictures, 2), height and width of each, in pixels.
         skipped: files that could not be read.
     """
 
-    def __init__(self, pictures: list[np.ndarray], names: list[str], *, skipped: int = 0) -> None:
-        self.names, self.skipped = names, skipped
-        self.heights = np.array([p.shape[0] for p in pictures])
-        self.widths = np.array([p.shape[1] for p in pictures])
-        self.starts = np.concatenate([[0], np.cumsum(self.heights * self.widths)[:-1]])
-        self.pixels = torch.empty(int((self.heights * self.widths).sum()), 3, dtype=torch.uint8)
-        for index, start in enumerate(self.starts):
-            flat = torch.from_numpy(pictures[index].reshape(-1, 3))
-            self.pixels[start : start + len(flat)] = flat
-            pictures[index] = None  # so that no more than one picture lies in memory twice
+    pixels: Tensor
+    names: list[str]
+    sizes: np.ndarray
+    skipped: int = 0
+
+    def __post_init__(self) -> None:
+        areas = self.sizes.prod(axis=1)
+        self.starts = np.concatenate([[0], np.cumsum(areas)[:-1]])
 
     def __len__(self) -> int:
         return len(self.names)
 
     @classmethod
-    def read(cls, source: Path, *, workers: int = 2) -> "Pictures":
+    def read(cls, source: Path, *, cache: Path | None = None) -> Self:
         """The pictures of a folder: files and those in tar shards, in the order of their names.
+
+        Args:
+            source: the folder; its sub-folders count too.
+            cache: folder for the decoded pictures. It is filled by the first run; later runs map
+                it, which takes no time, and several at once share the memory. It is made anew if
+                the files of `source` have changed.
 
         Raises:
             SRHubError: if the folder is missing or holds no picture that can be read.
         """
         if not source.is_dir():
             raise SRHubError(f"{source} is not a folder of pictures")
-        pictures, names, skipped = [], [], 0
-        with ThreadPoolExecutor(workers) as pool:
-            for name, picture in pool.map(_decode, _files(source)):
-                if picture is None:
-                    skipped += 1
-                else:
-                    pictures.append(picture)
-                    names.append(name)
-        if not pictures:
-            raise SRHubError(f"{source} holds no picture that can be read")
-        return cls(pictures, names, skipped=skipped)
+        if cache is None:
+            return cls._decoded(source)
+        fingerprint = _fingerprint(source)
+        index_path, pixels_path = cache / "index.json", cache / "pixels.bin"
+        if not index_path.exists() or json.loads(index_path.read_text())["of"] != fingerprint:
+            pictures = cls._decoded(source)
+            cache.mkdir(parents=True, exist_ok=True)
+            write_whole(pixels_path, pictures.pixels.numpy().tofile)
+            index = {"of": fingerprint, "names": pictures.names, "skipped": pictures.skipped}
+            text = json.dumps({**index, "sizes": pictures.sizes.tolist()})
+            write_whole(index_path, lambda path: path.write_text(text))
+        index = json.loads(index_path.read_text())
+        pixels = torch.from_numpy(np.memmap(pixels_path, mode="c", dtype=np.uint8)).view(-1, 3)
+        return cls(pixels, index["names"], np.array(index["sizes"]), index["skipped"])
 
-    def to(self, device: torch.device) -> "Pictures":
-        """These pictures, with their pixels moved to `device`."""
-        self.pixels = self.pixels.to(device)
+    @classmethod
+    def _decoded(cls, source: Path) -> Self:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            decoded = list(pool.map(_decode, _files(source)))
+        found = [(name, picture) for name, picture in decoded if picture is not None]
+        skipped = len(decoded) - len(found)
+        if not found:
+            unreadable = f" ({skipped} files that are none)" if skipped else ""
+            raise SRHubError(f"{source} holds no picture that can be read{unreadable}")
+        del decoded
+        names = [name for name, _ in found]
+        sizes = np.array([picture.shape[:2] for _, picture in found])
+        pixels = torch.empty(int(sizes.prod(axis=1).sum()), 3, dtype=torch.uint8)
+        end = len(pixels)
+        while found:  # each picture is let go once it is copied
+            flat = torch.from_numpy(found.pop()[1].reshape(-1, 3))
+            pixels[end - len(flat) : end] = flat
+            end -= len(flat)
+        return cls(pixels, names, sizes, skipped)
+
+    def to(self, device: torch.device) -> Self:
+        """These pictures with their pixels on `device`, if half of its free memory holds them."""
+        if device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            if self.pixels.numel() > free / 2:
+                logger.warning("the pictures do not fit on the GPU; crops are cut on the CPU")
+                return self
+            self.pixels = self.pixels.to(device)
         return self
 
     def picture(self, index: int) -> Tensor:
-        """(1, 3, H, W), in [0, 1]."""
-        start, height, width = self.starts[index], self.heights[index], self.widths[index]
+        """One picture, (1, 3, H, W), in [0, 1]."""
+        start, (height, width) = self.starts[index], self.sizes[index]
         flat = self.pixels[start : start + height * width]
         return flat.view(height, width, 3).permute(2, 0, 1)[None].float() / 255
 
     def require(self, side: int) -> None:
-        """Refuse pictures too small for crops of `side` pixels.
+        """Refuse pictures that are too small for crops of `side` pixels.
 
         Raises:
-            SRHubError: if a picture is smaller; it names the first and counts them all.
+            SRHubError: if there are any; it names the first and counts them all.
         """
-        small = np.flatnonzero(np.minimum(self.heights, self.widths) < side)
+        small = np.flatnonzero(self.sizes.min(axis=1) < side)
         if len(small):
-            first = small[0]
+            height, width = self.sizes[small[0]]
             raise SRHubError(
-                f"{self.names[first]} is {self.widths[first]}x{self.heights[first]}, but a patch needs "
-                f"{side}x{side} ({len(small)} of {len(self)} pictures are too small): use a smaller patch"
+                f"{self.names[small[0]]} is {width}x{height}, but a patch with its margin needs "
+                f"{side}x{side}: use a smaller --patch, or take out the {len(small)} of "
+                f"{len(self)} pictures that are too small"
             )
 
     def batch(
-        self, *, scale: int, patch: int, size: int, seed: int, step: int, rank: int = 0
+        self,
+        *,
+        scale: int,
+        patch: int,
+        size: int,
+        seed: int,
+        step: int,
+        rank: int = 0,
+        degradation: str = "bicubic",
     ) -> tuple[Tensor, Tensor]:
         """`size` patches: low (N, 3, patch, patch) and high (N, 3, scale * patch, ...), in [0, 1].
 
@@ -102,45 +150,64 @@ class Pictures:
         that of the degraded picture.
         """
         rng = np.random.default_rng([seed, step, rank])
-        side = (patch + 2 * SUPPORT) * scale
-        hr = self._crops(rng, size, side)
-        lr = quantise(downscale(hr, scale))
+        hr = self._crops(rng, size, (patch + 2 * SUPPORT) * scale)
+        lr = realistic(hr, scale, rng) if degradation == "real" else downscale(hr, scale)
         high = SUPPORT * scale
         return (
-            lr[..., SUPPORT:-SUPPORT, SUPPORT:-SUPPORT].contiguous(),
+            quantise(lr)[..., SUPPORT:-SUPPORT, SUPPORT:-SUPPORT].contiguous(),
             hr[..., high:-high, high:-high].contiguous(),
         )
 
     def _crops(self, rng: np.random.Generator, size: int, side: int) -> Tensor:
         """`size` random crops, each in one of the eight orientations."""
         chosen = rng.integers(len(self), size=size)
-        heights, widths, starts = self.heights[chosen], self.widths[chosen], self.starts[chosen]
+        heights, widths = self.sizes[chosen].T
         tops, lefts = rng.integers(heights - side + 1), rng.integers(widths - side + 1)
-        flips = rng.integers(2, size=(3, size))
-        rows, columns = np.arange(side)[None, :, None], np.arange(side)[None, None, :]
-        vertical, horizontal, turned = (flip[:, None, None].astype(bool) for flip in flips)
-        rows, columns = np.where(turned, columns, rows), np.where(turned, rows, columns)
-        rows, columns = np.where(vertical, side - 1 - rows, rows), np.where(horizontal, side - 1 - columns, columns)
-        index = (tops[:, None, None] + rows) * widths[:, None, None] + lefts[:, None, None] + columns
-        index = torch.from_numpy(index + starts[:, None, None]).to(self.pixels.device)
-        return self.pixels[index].permute(0, 3, 1, 2).float() / 255
+        corners = self.starts[chosen] + tops * widths + lefts
+        numbers = np.stack([corners, widths, *rng.integers(2, size=(3, size))])
+        on_device = torch.from_numpy(numbers).to(self.pixels.device)[..., None, None]
+        corner, width, turned, upside_down, mirrored = on_device
+        line = torch.arange(side, device=self.pixels.device)
+        rows, columns = line[None, :, None], line[None, None, :]
+        rows, columns = (
+            rows + turned * (columns - rows),
+            columns + turned * (rows - columns),
+        )
+        rows = rows + upside_down * (side - 1 - 2 * rows)
+        columns = columns + mirrored * (side - 1 - 2 * columns)
+        return self.pixels[corner + rows * width + columns].permute(0, 3, 1, 2).float() / 255
+
+
+def files_of(source: Path) -> list[Path]:
+    """The files below a folder, hidden ones left out, in the order of their names."""
+    return [path for path in sorted(source.rglob("*")) if path.is_file() and path.name[0] != "."]
 
 
 def _files(source: Path) -> Iterator[tuple[str, bytes]]:
-    for path in sorted(source.rglob("*")):
+    for path in files_of(source):
         if path.suffix == ".tar":
             with tarfile.open(path) as archive:
                 for member in archive:
                     if member.isfile():
                         yield f"{path}:{member.name}", archive.extractfile(member).read()
-        elif path.is_file() and not path.name.startswith("."):
+        else:
             yield str(path), path.read_bytes()
 
 
 def _decode(file: tuple[str, bytes]) -> tuple[str, np.ndarray | None]:
     name, data = file
     try:
-        return name, np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+        image = Image.open(io.BytesIO(data))
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"mode {image.mode}, not 8 bits per channel")
+        return name, np.array(image.convert("RGB"))
     except Exception as error:  # a damaged file raises whatever its decoder likes
         logger.warning("skipped %s: %s", name, error)
         return name, None
+
+
+def _fingerprint(source: Path) -> str:
+    """Changes if a file is added, taken away or rewritten."""
+    stats = ((path, path.stat()) for path in files_of(source))
+    text = "".join(f"{p.relative_to(source)} {s.st_size} {s.st_mtime_ns}\n" for p, s in stats)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,24 +1,20 @@
-"""The training loop: the same for one process and for many, for a PSNR stage and for a GAN."""
+"""The training loop: one for PSNR stages and GANs, for one process and many."""
 
-import json
-import logging
 import math
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
-from training.checkpoint import LAST_FILE, State, load_state, save_model, save_state
-from training.config import TrainConfig
-from training.data import Pictures
+from sr_hub.errors import SRHubError
+from training.checkpoint import LAST_FILE, State
+from training.parallel import any_process, average_gradients, average_numbers, share_buffers
+from training.run import Run
+from training.samples import write_samples
 from training.steps import (
-    Context,
     apply_gradients,
     clip_gradients,
     compute_gradients,
@@ -26,147 +22,158 @@ from training.steps import (
 )
 from training.validation import validate
 
-logger = logging.getLogger(__name__)
+MAX_ROLLBACKS = 2
+"""Roll-backs after which a run that stumbles again is stopped."""
 
-
-@dataclass
-class Run:
-    """One run on one process: what it learns from, where it writes, when it stops."""
-
-    config: TrainConfig
-    state: State
-    context: Context
-    data: Pictures
-    val: Pictures
-    out: Path
-    accelerator: Accelerator
-    minutes: float = math.inf
-    started: float = field(default_factory=time.monotonic)
-
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        config = self.config
-        lr, hr = self.data.batch(
-            scale=self.state.generator.scale,
-            patch=config.patch,
-            size=config.batch,
-            seed=config.seed,
-            step=step,
-            rank=self.accelerator.process_index,
-        )
-        return lr.to(self.context.device), hr.to(self.context.device)
-
-    @property
-    def out_of_time(self) -> bool:
-        return time.monotonic() - self.started >= 60 * self.minutes
+Batch = tuple[Tensor, Tensor]
 
 
 def fit(run: Run) -> State:
-    """Train until the last step, the time limit or Ctrl-C; the state is saved in each case."""
+    """Train until the last step, the time limit or Ctrl-C; in each case the state is saved.
+
+    Raises:
+        SRHubError: if steps that are not finite keep coming after `MAX_ROLLBACKS` roll-backs.
+    """
     config, state = run.config, run.state
-    began = time.monotonic() - state.seconds
+    if not (run.out / LAST_FILE).exists():
+        run.save()
+    run.journal.start(state.step)
+    clock = time.monotonic() - state.seconds
     batch = run.batch(state.step)
-    with stop_on_signal() as stopped:
-        while state.step < config.steps and not stopped and not run.out_of_time:
-            # forward, backward
-            state.generator.train()
-            numbers = compute_gradients(state, run.context, *batch)
-            reduce_gradients(run)
-            numbers |= clip_gradients(state, config)
-            batch = run.batch(state.step + 1)
-
-            # update
-            values = {name: value.item() for name, value in numbers.items()}
-            apply_gradients(state, config)
-            state.step += 1
-            state.seconds = time.monotonic() - began
-
-            # log, validate, save
+    with stop_on_signal() as signals:
+        while state.step < config.steps:
+            values, batch = take_step(run, batch)
+            state.seconds = time.monotonic() - clock
+            if state.streak >= config.patience:
+                roll_back(run)
+                batch = run.batch(state.step)
+                continue
             log(run, values)
             if due(state.step, config.validate_every) or state.step == config.steps:
                 judge(run)
+            if due(state.step, config.sample_every):
+                show(run)
+            if due(state.step, config.keep_every) and run.is_main:
+                state.ema.save_pretrained(run.out / f"step-{state.step:07d}")
             if due(state.step, config.save_every):
-                save(run)
-    save(run)
+                run.save()
+            run.interrupted = bool(signals)
+            if any_process(run.accelerator, run.interrupted or run.out_of_time):
+                run.note("stopped and saved; --resume goes on from here")
+                break
+    run.save()
+    run.journal.close()
     return state
 
 
+def take_step(run: Run, batch: Batch) -> tuple[dict[str, float], Batch]:
+    """One step on `batch`, skipped if it is not finite; its numbers, and the next batch.
+
+    The next batch is cut while the device still computes this step.
+    """
+    state, config = run.state, run.config
+    buffers = [buffer.clone() for player in state.players for buffer in player.buffers()]
+    numbers = compute_gradients(state, run.context, *batch)
+    average_gradients(run.accelerator, state.players)
+    numbers |= clip_gradients(state, config)
+    upcoming = run.batch(state.step + 1)
+    values = average_numbers(run.accelerator, numbers)
+    if all(math.isfinite(value) for value in values.values()):
+        apply_gradients(state, config)
+        state.streak = 0
+    else:
+        skip(run, buffers)
+    state.step += 1
+    return values, upcoming
+
+
 def due(step: int, every: int) -> bool:
+    """Whether something that happens every so many steps (0: never) happens at this one."""
     return every > 0 and step % every == 0
 
 
-def reduce_gradients(run: Run) -> None:
-    """Average the gradients of all processes, as one message for each player."""
-    if run.accelerator.num_processes == 1:
-        return
-    for player in (run.state.generator, run.state.discriminator):
-        gradients = [p.grad for p in player.parameters() if p.grad is not None] if player else []
-        if gradients:
-            flat = torch.cat([gradient.flatten() for gradient in gradients])
-            flat = run.accelerator.reduce(flat, "mean")
-            sizes = [gradient.numel() for gradient in gradients]
-            for gradient, part in zip(gradients, flat.split(sizes), strict=True):
-                gradient.copy_(part.view_as(gradient))
+def skip(run: Run, buffers: list[Tensor]) -> None:
+    """Leave the weights as they are, and put back what the bad batch did to the buffers."""
+    state = run.state
+    current = [buffer for player in state.players for buffer in player.buffers()]
+    for buffer, before in zip(current, buffers, strict=True):
+        buffer.copy_(before)
+    state.skipped += 1
+    state.streak += 1
+    run.note(f"skipped: a loss or gradient is not finite ({state.skipped} so far)")
+
+
+def roll_back(run: Run) -> None:
+    """Return to the last saved state, with half the learning rate.
+
+    Raises:
+        SRHubError: if that has been done `MAX_ROLLBACKS` times already.
+    """
+    state, streak = run.state, f"{run.config.patience} steps in a row that were not finite"
+    stumbled, skipped, rollbacks = state.step, state.skipped, state.rollbacks + 1
+    factor, seconds = state.lr_factor / 2, state.seconds
+    if rollbacks > MAX_ROLLBACKS:
+        raise SRHubError(
+            f"stopped at step {stumbled} after {streak} and {MAX_ROLLBACKS} roll-backs; "
+            f"{run.out / LAST_FILE} is sound: try a lower --lr"
+        )
+    run.load()
+    state.skipped, state.rollbacks, state.lr_factor = skipped, rollbacks, factor
+    state.streak, state.seconds = 0, seconds
+    run.save()
+    run.note(
+        f"rolled back from step {stumbled} after {streak} ({skipped} in all); "
+        f"the learning rate is {factor:g} of the recipe's from here on"
+    )
 
 
 def log(run: Run, values: dict[str, float]) -> None:
-    """Add the numbers of a step to the sums; write their means when a line is due."""
-    sums = run.state.sums
-    for name, value in values.items():
-        sums[name] = sums.get(name, 0.0) + value
-    sums["count"] = sums.get("count", 0) + 1
-    if due(run.state.step, run.config.log_every):
-        count = sums.pop("count")
-        means = {name: round(total / count, 6) for name, total in sums.items()}
-        factor = learning_rate_factor(run.config, run.state.step - 1) * run.state.lr_factor
-        write_row(run, {**means, "lr": run.config.lr * factor})
-        sums.clear()
+    """Add a step's numbers to the sums, and write their means when a line is due."""
+    state = run.state
+    run.journal.at(state.step)
+    if not state.streak:
+        for name, value in {**values, "count": 1}.items():
+            state.sums[name] = state.sums.get(name, 0.0) + value
+    if due(state.step, run.config.log_every) and state.sums:
+        count = state.sums.pop("count")
+        means = {name: float(f"{total / count:.6g}") for name, total in state.sums.items()}
+        rate = run.config.lr * learning_rate_factor(run.config, state.step - 1) * state.lr_factor
+        run.journal.write(state.step, state.seconds, {**means, "lr": float(f"{rate:.6g}")})
+        state.sums = {}
 
 
 def judge(run: Run) -> None:
-    """Validate the averaged generator; keep it as `best` if it is, by VGG distance in a GAN run."""
-    scores = validate(run.state.ema, run.val, run.context)
-    write_row(run, {name: round(value, 4) for name, value in scores.items()})
-    value = scores.get("val_vgg", -scores["val_psnr_y"])
-    if run.state.best is None or value < run.state.best:
-        run.state.best = value
-        if run.accelerator.is_main_process:
-            save_model(run.state.ema, run.out / "best")
+    """Validate the averaged generator, and keep it as `best` if it is.
+
+    A run is judged by LPIPS if that is measured, else by VGG features if its loss has them, else
+    by PSNR.
+    """
+    state, accelerator = run.state, run.accelerator
+    share_buffers(accelerator, state.ema)
+    mine = range(accelerator.process_index, len(run.val), accelerator.num_processes)
+    sums = validate(state.ema, run.val, run.context, lpips=run.lpips, indices=mine)
+    on_device = {name: torch.tensor(v, device=accelerator.device) for name, v in sums.items()}
+    means = average_numbers(accelerator, on_device)
+    count = means.pop("count")
+    scores = {name: round(value / count, 5) for name, value in means.items()}
+    run.journal.write(state.step, state.seconds, scores)
+    loss = scores.get("val_lpips", scores.get("val_vgg", -scores["val_psnr_y"]))
+    if math.isfinite(loss) and (state.best is None or loss < state.best):
+        state.best = loss
+        if run.is_main:
+            state.ema.save_pretrained(run.out / "best")
 
 
-def write_row(run: Run, row: dict[str, float]) -> None:
-    if run.accelerator.is_main_process:
-        stamp = {"step": run.state.step, "seconds": round(run.state.seconds, 1)}
-        with (run.out / "log.jsonl").open("a") as file:
-            file.write(json.dumps({**stamp, **row}) + "\n")
-
-
-def save(run: Run) -> None:
-    if run.accelerator.is_main_process:
-        save_state(run.state, run.out / LAST_FILE)
-        save_model(run.state.ema, run.out / "model")
-
-
-def resume(run: Run) -> None:
-    """Go back to the last saved state, and cut off what the log says of later steps."""
-    path = run.out / LAST_FILE
-    if path.exists():
-        load_state(run.state, path)
-        log_path = run.out / "log.jsonl"
-        lines = log_path.read_text().splitlines() if log_path.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= run.state.step]
-        if run.accelerator.is_main_process:
-            log_path.write_text("".join(line + "\n" for line in kept))
-
-
-def write_config(run: Run) -> None:
-    if run.accelerator.is_main_process:
-        run.out.mkdir(parents=True, exist_ok=True)
-        (run.out / "config.json").write_text(json.dumps(asdict(run.config), indent=2) + "\n")
+def show(run: Run) -> None:
+    """Write a grid of samples."""
+    if run.is_main:
+        path = run.out / "samples" / f"step-{run.state.step:07d}.png"
+        write_samples(run.state.ema, run.val, run.context, path)
 
 
 @contextmanager
 def stop_on_signal() -> Iterator[list[int]]:
-    """A list that is empty until Ctrl-C or a polite kill; a second Ctrl-C stops at once."""
+    """A list that is empty until Ctrl-C or a polite kill; a second one stops at once."""
     received: list[int] = []
 
     def note(number: int, _: object) -> None:

@@ -1,4 +1,4 @@
-"""Losses of the generator and the discriminator, all as means, all in float32.
+"""Losses of the generator and the discriminator: all means, all in float32.
 
 Pictures are (N, 3, H, W), RGB; the target is in [0, 1], the generator's output is not clamped.
 Logits are (N, 1), higher is more real.
@@ -10,6 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+RGB_TO_XYZ = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)  # sRGB primaries, white of daylight D65
+
+D65_WHITE = (0.950456, 1.0, 1.088754)
+
 
 def charbonnier(sr: Tensor, hr: Tensor, *, epsilon: float = 1e-3) -> Tensor:
     """An L1 loss that is smooth at 0. Source: Lai et al. 2017, https://arxiv.org/abs/1704.03915."""
@@ -19,10 +27,19 @@ def charbonnier(sr: Tensor, hr: Tensor, *, epsilon: float = 1e-3) -> Tensor:
 def fft_l1(sr: Tensor, hr: Tensor) -> Tensor:
     """The L1 distance of the two pictures' spectra (orthonormal, real and imaginary parts).
 
-    Source: Sun et al. 2023 (SAFMN), eq. 8, https://arxiv.org/abs/2302.13800.
+    Source: Sun et al. 2023 (SAFMN), section 3.3, https://arxiv.org/abs/2302.13800.
     """
-    difference = torch.fft.rfft2(sr - hr, norm="ortho")
-    return torch.view_as_real(difference).abs().mean()
+    return torch.view_as_real(torch.fft.rfft2(sr - hr, norm="ortho")).abs().mean()
+
+
+def lab_mse(sr: Tensor, hr: Tensor) -> Tensor:
+    """MSE in CIE Lab, each axis divided by 100: a distance that follows the eye more than RGB's."""
+    return F.mse_loss(rgb_to_lab(sr), rgb_to_lab(hr))
+
+
+def hsv_mse(sr: Tensor, hr: Tensor) -> Tensor:
+    """MSE in the HSV cone (chroma as a point of the plane, and value), where hue has no seam."""
+    return F.mse_loss(rgb_to_hsv_cone(sr), rgb_to_hsv_cone(hr))
 
 
 PIXEL_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -31,22 +48,62 @@ PIXEL_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "smooth_l1": F.smooth_l1_loss,
     "charbonnier": charbonnier,
     "fft_l1": fft_l1,
+    "lab_mse": lab_mse,
+    "hsv_mse": hsv_mse,
 }
 """Losses that compare a picture with its target and need nothing else."""
 
 
+def rgb_to_lab(rgb: Tensor) -> Tensor:
+    """SRGB in [0, 1] -> (L, a, b) / 100, (N, 3, H, W); L in [0, 1], a and b about [-1, 1].
+
+    Values outside [0, 1] are clamped; the gradient there is 0.
+
+    Source: CIE 1976 L*a*b*, white D65, as scikit-image computes it.
+    """
+    rgb = rgb.clamp(0, 1)
+    linear = torch.where(
+        rgb > 0.04045, ((rgb.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4, rgb / 12.92
+    )
+    xyz = torch.einsum("ij,njhw->nihw", rgb.new_tensor(RGB_TO_XYZ), linear)
+    xyz = xyz / rgb.new_tensor(D65_WHITE)[:, None, None]
+    bent = torch.where(xyz > 0.008856, xyz.clamp_min(0.008856) ** (1 / 3), 7.787 * xyz + 16 / 116)
+    x, y, z = bent.unbind(1)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1) / 100
+
+
+def rgb_to_hsv_cone(rgb: Tensor) -> Tensor:
+    """RGB -> (chroma x cos hue, chroma x sin hue, value), (N, 3, H, W).
+
+    Hue is the angle of the hexagon; the cone makes two hues near 0 and 360 degrees neighbours and
+    lets the hue of a grey pixel count for nothing.
+    """
+    value, least = rgb.amax(1), rgb.amin(1)
+    chroma = value - least
+    red, green, blue = rgb.unbind(1)
+    safe = torch.where(chroma > 1e-6, chroma, torch.ones_like(chroma))
+    sector = torch.where(
+        value == red,
+        (green - blue) / safe,
+        torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
+    )
+    angle = sector * (torch.pi / 3)
+    return torch.stack([chroma * angle.cos(), chroma * angle.sin(), value], dim=1)
+
+
 def feature_distance(
-    sr: dict[str, Tensor], hr: dict[str, Tensor], weights: dict[str, float]
+    sr: dict[str, Tensor], hr: dict[str, Tensor], weights: dict[str, float], norm: str
 ) -> Tensor:
-    """The weighted sum of the L1 distances of two sets of feature maps."""
-    return sum(weight * F.l1_loss(sr[name].float(), hr[name].float()) for name, weight in weights.items())
+    """The weighted sum of the distances of two sets of feature maps; `norm` is "l1" or "mse"."""
+    distance = F.l1_loss if norm == "l1" else F.mse_loss
+    return sum(w * distance(sr[name].float(), hr[name].float()) for name, w in weights.items())
 
 
 def generator_adversarial(kind: str, real: Tensor, fake: Tensor) -> Tensor:
-    """What the generator gains by being taken for real, as a loss.
+    """What the generator pays for not being taken for real.
 
-    `kind` is "vanilla" (the minimax game: log(1 - D(G))), "non-saturating" (-log D(G), Goodfellow et
-    al. 2014, section 3) or "relativistic" (average, Wang et al. 2018, eq. 2, there with both terms).
+    `kind` is "vanilla" (log(1 - D), the minimax game), "non-saturating" (-log D; Goodfellow et al.
+    2014, section 3) or "relativistic" (against the mean of the real; Wang et al. 2018, eq. 2).
     """
     if kind == "vanilla":
         return -F.softplus(fake).mean()
@@ -56,7 +113,10 @@ def generator_adversarial(kind: str, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def discriminator_adversarial(kind: str, real: Tensor, fake: Tensor) -> Tensor:
-    """The cross-entropy of the discriminator; relative to the mean of the other kind if relativistic."""
+    """The cross-entropy of the discriminator.
+
+    At `kind` "relativistic" each logit is taken against the mean of the other kind of picture.
+    """
     if kind == "relativistic":
         real, fake = real - fake.mean(), fake - real.mean()
     return (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2

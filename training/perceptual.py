@@ -27,8 +27,9 @@ class VGG19(nn.Module):
     """Features of pictures at some layers of VGG19, each divided by its typical size.
 
     `forward` takes (N, 3, H, W), RGB in [0, 1], H and W at least 16, and returns one feature map
-    for each of `layers`. The typical size is the mean magnitude of the layer over a fixed texture,
-    so a loss weight means the same at any layer and with any set of weights.
+    for each of `layers`. The typical size is the mean magnitude of the convolution's output over a
+    fixed texture, so that a loss weight means much the same at any layer and with any set of
+    weights.
 
     Args:
         layers: names out of `LAYERS`. Nothing behind the deepest is computed: "conv5_4" on a
@@ -56,11 +57,12 @@ class VGG19(nn.Module):
         self.convolutions = nn.ModuleDict({name: _convolution(*values[name]) for name in names})
         self.register_buffer("gain", torch.tensor(gain)[:, None, None], persistent=False)
         self.register_buffer("shift", torch.tensor(shift)[:, None, None], persistent=False)
-        self.sizes = {layer: 1.0 for layer in layers}
+        self.sizes = dict.fromkeys(layers, 1.0)
         self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
         self._measure_sizes()
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """The feature maps of the pictures, by layer."""
         features = (x * self.gain + self.shift).to(self.convolutions["conv1_1"].weight.dtype)
         features = features.contiguous(memory_format=torch.channels_last)
         found = {}
@@ -78,8 +80,10 @@ class VGG19(nn.Module):
 
     @torch.no_grad()
     def _measure_sizes(self) -> None:
+        asked, self.before_activation = self.before_activation, True
         for name, features in self(_texture()).items():
             self.sizes[name] = features.abs().mean().item()
+        self.before_activation = asked
 
 
 def _texture(side: int = 64) -> Tensor:
@@ -99,15 +103,23 @@ def _convolution(weight: Tensor, bias: Tensor) -> nn.Conv2d:
     return convolution
 
 
-def _oxford(path: Path, names: tuple[str, ...]) -> tuple[dict, list[float], list[float]]:
-    """The weights of an .npz file: `block3_conv4.kernel` and so on, 8 bits with scale and minimum.
+Weights = dict[str, tuple[Tensor, Tensor]]
+"""Kernel and bias of each convolution, by its name."""
 
-    The network was trained on BGR in 0-255 with the mean taken off; the first kernel is turned
-    round here to read RGB.
+
+def _oxford(path: Path, names: tuple[str, ...]) -> tuple[Weights, list[float], list[float]]:
+    """The weights of an .npz file, and how it wants its input scaled and shifted.
+
+    The file holds `block3_conv4.kernel` and so on, as 8 bits with a scale and a minimum. The
+    network was trained on BGR in 0-255 with the mean taken off; the first kernel is turned round
+    here to read RGB.
     """
     try:
         with np.load(path) as file:
-            values = {name: (_dequantise(file, name, "kernel"), _dequantise(file, name, "bias")) for name in names}
+            values = {
+                name: (_dequantise(file, name, "kernel"), _dequantise(file, name, "bias"))
+                for name in names
+            }
     except FileNotFoundError:
         raise SRHubError(f"{path} does not exist: give --vgg-weights the file of VGG19") from None
     except (KeyError, ValueError, OSError) as error:
@@ -124,7 +136,7 @@ def _dequantise(file: np.lib.npyio.NpzFile, name: str, part: str) -> Tensor:
     return torch.from_numpy(values)
 
 
-def _torchvision(names: tuple[str, ...]) -> tuple[dict, list[float], list[float]]:
+def _torchvision(names: tuple[str, ...]) -> tuple[Weights, list[float], list[float]]:
     from sr_hub import torchvision_repair
 
     torchvision_repair.install()

@@ -24,20 +24,27 @@ class Context:
 
     config: TrainConfig
     device: torch.device
-    autocast: bool
+    autocast: bool = False
     vgg: VGG19 | None = None
 
     def precision(self) -> torch.autocast:
         """A context in which the networks run in bfloat16, if this run does that."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
 
+    def perceptual(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """The perceptual loss; `hr` gets no gradient."""
+        config = self.config
+        with torch.no_grad():
+            target = self.vgg(hr)
+        return feature_distance(self.vgg(sr), target, config.vgg_layers, config.vgg_norm)
+
 
 def learning_rate_factor(config: TrainConfig, step: int) -> float:
     """The part of the peak learning rate that applies at `step`, in [0, 1]."""
     if step < config.warmup:
         return (step + 1) / config.warmup
-    progress = min(1.0, (step - config.warmup) / max(1, config.steps - config.warmup))
     if config.schedule == "cosine":
+        progress = min(1.0, (step - config.warmup) / max(1, config.steps - config.warmup))
         return 0.5 * (1 + math.cos(math.pi * progress))
     if config.schedule == "halving":
         return 0.5 ** sum(step >= config.steps * mark for mark in (1 / 8, 1 / 4, 1 / 2, 3 / 4))
@@ -47,65 +54,53 @@ def learning_rate_factor(config: TrainConfig, step: int) -> float:
 def compute_gradients(state: State, context: Context, lr: Tensor, hr: Tensor) -> dict[str, Tensor]:
     """Fill the gradients of the generator and, in a GAN step, of the discriminator.
 
-    The discriminator looks once at the real and once at the generated pictures; both players'
-    gradients come from these two passes. Returns the losses and logits, as scalars on the device.
+    The discriminator looks once at the real and once at the generated pictures, and both players'
+    gradients come from these two passes. Returns losses and judgements, scalars on the device.
     """
     config = context.config
-    state.generator_optimizer.zero_grad(set_to_none=True)
+    generator, pixels_only = state.generator, state.step < config.pixel_steps
+    generator.train()
+    generator.zero_grad(set_to_none=True)
     with context.precision():
-        sr = state.generator(lr.contiguous(memory_format=torch.channels_last))
-    sr = sr.float()
-    terms = {n: PIXEL_LOSSES[n](sr, hr) for n in config.losses if n in PIXEL_LOSSES}
-    gan = state.discriminator is not None and state.step >= config.pixel_steps
-    if context.vgg is not None and state.step >= config.pixel_steps:
-        terms["perceptual"] = _perceptual(context, sr, hr)
-    loss = sum(config.losses[name] * term for name, term in terms.items())
-    if gan:
-        push, adversarial = _adversarial(state, context, sr, hr)
-        torch.autograd.backward([loss, sr], [None, push])
-    else:
-        adversarial = {}
-        loss.backward()
-    terms = {**terms, **adversarial}
-    total = sum(w * terms[name].detach() for name, w in config.losses.items() if name in terms)
-    return {"loss": total, **{name: term.detach() for name, term in terms.items()}}
+        sr = generator(lr.contiguous(memory_format=torch.channels_last)).float()
+    terms = {n: loss(sr, hr) for n, loss in PIXEL_LOSSES.items() if config.losses.get(n)}
+    if config.is_perceptual and not pixels_only:
+        terms["perceptual"] = context.perceptual(sr, hr)
+    roots = {config.losses[name] * term: None for name, term in terms.items()}
+    judgements = {}
+    if config.is_gan and not pixels_only:
+        roots[sr], judgements = _play(state, context, sr, hr)
+        terms["adversarial"] = judgements.pop("adversarial")
+    torch.autograd.backward(list(roots), list(roots.values()))
+    total = sum(config.losses[name] * term.detach() for name, term in terms.items())
+    return {"loss": total, **terms, **judgements}
 
 
-def _perceptual(context: Context, sr: Tensor, hr: Tensor) -> Tensor:
-    with torch.no_grad():
-        target = context.vgg(hr)
-    return feature_distance(context.vgg(sr), target, context.config.vgg_layers)
-
-
-def _adversarial(
+def _play(
     state: State, context: Context, sr: Tensor, hr: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Fill the discriminator's gradients; the gradient of the adversarial loss by `sr`, and numbers."""
+    """Fill the discriminator's gradients; what the adversarial loss wants of `sr`, and numbers."""
     config, discriminator = context.config, state.discriminator
-    state.discriminator_optimizer.zero_grad(set_to_none=True)
+    discriminator.train()
+    discriminator.zero_grad(set_to_none=True)
     seen = sr.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
     with context.precision():
         real = discriminator(hr.contiguous(memory_format=torch.channels_last)).float()
         fake = discriminator(seen).float()
-    g_loss = generator_adversarial(config.adversarial, real, fake)
-    weighted = config.losses["adversarial"] * g_loss
-    (push,) = torch.autograd.grad(weighted, seen, retain_graph=True)
+    loss = generator_adversarial(config.adversarial, real, fake)
+    (push,) = torch.autograd.grad(config.losses["adversarial"] * loss, seen, retain_graph=True)
     d_loss = discriminator_adversarial(config.adversarial, real, fake)
     d_loss.backward(inputs=list(discriminator.parameters()))
-    numbers = {
-        "adversarial": g_loss,
-        "d_loss": d_loss,
-        "d_real": real.sigmoid().mean(),
-        "d_fake": fake.sigmoid().mean(),
-    }
-    return push, numbers
+    judgements = {"d_real": real.sigmoid().mean(), "d_fake": fake.sigmoid().mean()}
+    return push, {"adversarial": loss, "d_loss": d_loss, **judgements}
 
 
 def clip_gradients(state: State, config: TrainConfig) -> dict[str, Tensor]:
     """Scale each player's gradient down to the allowed norm; the norms before that."""
-    norms = {"g_norm": nn.utils.clip_grad_norm_(state.generator.parameters(), config.clip)}
-    if _has_gradients(state.discriminator):
-        norms["d_norm"] = nn.utils.clip_grad_norm_(state.discriminator.parameters(), config.clip)
+    limit = config.clip or math.inf
+    norms = {"g_norm": nn.utils.clip_grad_norm_(state.generator.parameters(), limit)}
+    if has_gradients(state.discriminator):
+        norms["d_norm"] = nn.utils.clip_grad_norm_(state.discriminator.parameters(), limit)
     return norms
 
 
@@ -113,9 +108,10 @@ def apply_gradients(state: State, config: TrainConfig) -> None:
     """Move the weights of both players by one step, and the average after the generator's."""
     factor = learning_rate_factor(config, state.step) * state.lr_factor
     _step(state.generator_optimizer, config.lr * factor)
-    if _has_gradients(state.discriminator):
+    if has_gradients(state.discriminator):
         _step(state.discriminator_optimizer, config.discriminator_lr * factor)
-    update_average(state.ema, state.generator, min(config.ema, (state.step + 1) / (state.step + 10)))
+    decay = min(config.ema, (state.step + 1) / (state.step + 10))
+    update_average(state.ema, state.generator, decay)
 
 
 @torch.no_grad()
@@ -126,11 +122,12 @@ def update_average(average: SRModel, model: SRModel, decay: float) -> None:
         kept.copy_(current)
 
 
+def has_gradients(module: nn.Module | None) -> bool:
+    """Whether the last backward pass reached this network."""
+    return module is not None and next(module.parameters()).grad is not None
+
+
 def _step(optimizer: torch.optim.Optimizer, lr: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = lr
     optimizer.step()
-
-
-def _has_gradients(module: nn.Module | None) -> bool:
-    return module is not None and any(p.grad is not None for p in module.parameters())

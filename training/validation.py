@@ -1,7 +1,10 @@
-"""What a run is judged by: luma PSNR, and the distance in VGG features where the loss has them."""
+"""What a run is judged by, on pictures that it does not learn from.
+
+The benchmark sets are for measuring, not for choosing: keep them out of `--val`.
+"""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -9,12 +12,12 @@ from torch import Tensor
 from sr_hub.base import SRModel
 from sr_hub.degrade import downscale, modcrop, quantise
 from training.data import Pictures
-from training.losses import feature_distance
-
-if TYPE_CHECKING:
-    from training.steps import Context
+from training.steps import Context
 
 LUMA = (65.481, 128.553, 24.966)  # BT.601 studio range, for RGB in [0, 1]
+
+Distance = Callable[[Tensor, Tensor], float]
+"""A distance of two pictures (1, 3, H, W) in [0, 1], like LPIPS."""
 
 
 def luma_psnr(sr: Tensor, hr: Tensor, border: int) -> float:
@@ -24,28 +27,47 @@ def luma_psnr(sr: Tensor, hr: Tensor, border: int) -> float:
     return -10 * math.log10(max(difference.square().mean().item(), 1e-12))
 
 
-@torch.inference_mode()
-def validate(model: SRModel, pictures: Pictures, context: "Context", *, side: int = 256) -> dict[str, float]:
-    """Means over the centre crops of `side` pixels of all `pictures`.
+@torch.no_grad()
+def validate(
+    model: SRModel,
+    pictures: Pictures,
+    context: Context,
+    *,
+    lpips: Distance | None = None,
+    indices: range | None = None,
+) -> dict[str, float]:
+    """Sums over the centre crops of the pictures at `indices`, and their "count".
 
-    `val_psnr_y` in dB; `val_vgg`, the perceptual loss, for a run that has one.
+    `val_psnr_y` is in dB; `val_vgg` is the perceptual loss, for a run that has one.
     """
     model.eval()
-    totals: dict[str, float] = {}
-    for index in range(len(pictures)):
-        hr = modcrop(centre(pictures.picture(index), side), model.scale).to(context.device)
-        lr = quantise(downscale(hr, model.scale))
-        with context.precision():
-            sr = model(lr.contiguous(memory_format=torch.channels_last)).float()
-        numbers = {"val_psnr_y": luma_psnr(sr, hr, model.scale)}
-        if context.vgg is not None:
-            small_sr, small_hr = centre(sr, side // 2), centre(hr, side // 2)
-            distance = feature_distance(
-                context.vgg(small_sr), context.vgg(small_hr), context.config.vgg_layers
-            )
-            numbers["val_vgg"] = distance.item()
-        totals = {name: totals.get(name, 0.0) + value for name, value in numbers.items()}
-    return {name: total / len(pictures) for name, total in totals.items()}
+    distances: dict[str, Distance] = {"val_psnr_y": lambda sr, hr: luma_psnr(sr, hr, model.scale)}
+    if context.vgg is not None:
+        distances["val_vgg"] = lambda sr, hr: context.perceptual(sr, hr).item()
+    if lpips is not None:
+        distances["val_lpips"] = lambda sr, hr: lpips(sr.cpu(), hr.cpu())
+    sums = dict.fromkeys(["count", *distances], 0.0)
+    for index in range(len(pictures)) if indices is None else indices:
+        lr, hr = validation_pair(pictures, index, context.config.validation_side, model.scale)
+        hr = hr.to(context.device)
+        sr = enlarge(model, lr, context)
+        sums["count"] += 1
+        for name, distance in distances.items():
+            sums[name] += distance(sr, hr)
+    return sums
+
+
+def validation_pair(pictures: Pictures, index: int, side: int, scale: int) -> tuple[Tensor, Tensor]:
+    """The centre crop of a picture: low (1, 3, h, w) and high (1, 3, scale * h, scale * w)."""
+    hr = modcrop(centre(pictures.picture(index), side), scale)
+    return quantise(downscale(hr, scale)), hr
+
+
+def enlarge(model: SRModel, lr: Tensor, context: Context) -> Tensor:
+    """The model's output in float32, on the device of the run."""
+    lr = lr.to(context.device).contiguous(memory_format=torch.channels_last)
+    with context.precision():
+        return model(lr).float()
 
 
 def centre(image: Tensor, side: int) -> Tensor:

@@ -1,0 +1,90 @@
+"""What a run writes for people: `log.jsonl`, `run.json`, a progress bar on a terminal.
+
+Each line of `log.jsonl` has the step and the seconds of training so far. Lines of the steps hold
+`loss`, each loss by its name, `g_norm`, `lr` and, in a GAN run, `d_loss`, `d_norm`, `d_real` and
+`d_fake` (mean probability that a real, a generated picture is real). Lines of a validation hold
+`val_psnr_y` and so on. Lines about the run itself hold an `event`.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sr_hub.folder import write_whole
+
+LOG_FILE, RUN_FILE = "log.jsonl", "run.json"
+
+logger = logging.getLogger(__name__)
+
+
+class Journal:
+    """Writes the log of a run and moves its progress bar; a silent one does neither."""
+
+    def __init__(self, out: Path, *, steps: int, silent: bool = False) -> None:
+        self.path, self.silent = out / LOG_FILE, silent
+        hide = silent or not sys.stderr.isatty()
+        self.bar = tqdm(total=steps, unit="step", disable=hide, dynamic_ncols=True, smoothing=0.05)
+        self.shown: dict[str, str] = {}
+
+    def write(self, step: int, seconds: float, row: dict[str, Any]) -> None:
+        """Add a line to the log."""
+        if self.silent:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps({"step": step, "seconds": round(seconds, 1), **row}) + "\n")
+        self._show(step, row)
+
+    def event(self, step: int, seconds: float, text: str) -> None:
+        """Add a line in words to the log, and say it."""
+        self.write(step, seconds, {"event": text})
+        if not self.silent:
+            with tqdm.external_write_mode():
+                logger.warning("step %d: %s", step, text)
+
+    def start(self, step: int) -> None:
+        """Let the progress bar begin at a step, so that a resumed run estimates well."""
+        self.bar.initial = self.bar.n = step
+
+    def at(self, step: int) -> None:
+        """Move the progress bar."""
+        self.bar.update(step - self.bar.n)
+
+    def close(self) -> None:
+        """Leave the progress bar as it is."""
+        self.bar.close()
+
+    def cut(self, step: int) -> None:
+        """Take out the lines of later steps, which a resumed run writes again."""
+        if not self.silent and self.path.exists():
+            lines = [json.dumps(row) + "\n" for row in read_log(self.path) if row["step"] <= step]
+            write_whole(self.path, lambda path: path.write_text("".join(lines)))
+
+    def _show(self, step: int, row: dict[str, Any]) -> None:
+        names = {"loss": "loss", "val_psnr_y": "dB", "val_lpips": "LPIPS"}
+        self.shown |= {label: f"{row[name]:.4g}" for name, label in names.items() if name in row}
+        self.bar.set_postfix(self.shown, refresh=False)
+        if "val_psnr_y" in row and self.bar.disable:
+            scores = ", ".join(f"{name} {value}" for name, value in row.items())
+            logger.info("step %d: %s", step, scores)
+
+
+def read_log(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a log; one that a power cut left half-written is passed over."""
+    for line in path.read_text().splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            logger.warning("%s: passed over a damaged line", path)
+
+
+def write_run(out: Path, facts: dict[str, Any]) -> None:
+    """Write `run.json`: the config, the data and the machine of a run."""
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(facts, indent=2) + "\n"
+    write_whole(out / RUN_FILE, lambda path: path.write_text(text))

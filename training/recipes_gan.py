@@ -1,0 +1,152 @@
+"""The GAN stages; see `recipes.py` for how to run them and for the table of all recipes."""
+
+from training.config import TrainConfig
+
+EPOCH = 200
+"""Steps of an epoch of the main report: 800 pictures of DIV2K in batches of 4."""
+
+
+def rrim_gan(scale: int) -> TrainConfig:
+    """GAN stage of RRIM, from the weights of its PSNR stage.
+
+    L1 holds the colours, VGG19 conv4_4 before activation the structure, a non-saturating GAN with a
+    narrow discriminator the texture. A step costs little more than twice one of the PSNR stage.
+
+    Command: `python -m training.train rrim-gan --data D --val V --out runs/rrim-gan --start-from
+    runs/rrim/model`.
+    Expected: 1 to 2 dB below the PSNR stage, and a fraction of its LPIPS.
+    """
+    return TrainConfig(
+        "RRIM",
+        {"scale": scale},
+        steps=20_000,
+        batch=8,
+        lr=1e-4,
+        discriminator_lr=1e-4,
+        losses={"l1": 1.0, "perceptual": 0.1, "adversarial": 5e-3},
+        vgg_layers={"conv4_4": 1.0},
+        vgg_before_activation=True,
+        discriminator_arguments={"channels": 32, "hidden": 256},
+    )
+
+
+def rrim_gan_inception(scale: int) -> TrainConfig:
+    """`rrim-gan` against the Inception discriminator that the report proposes as future work.
+
+    Command: `python -m training.train rrim-gan-inception --data D --val V --out runs/rrim-gan-i
+    --start-from runs/rrim/model`.
+    Expected: open; the report hopes for a better judge and shorter training.
+    """
+    return rrim_gan(scale).changed(discriminator="InceptionDiscriminator")
+
+
+def srgan(scale: int) -> TrainConfig:
+    """SRGAN by exactly the recipe of `rrim-gan`, so that the two networks can be compared.
+
+    Command: `python -m training.train srgan --data D --val V --out runs/srgan --start-from
+    runs/srresnet/model`.
+    Expected: 29.4 / 26.0 dB (Ledig et al. 2017, table 2).
+    """
+    return rrim_gan(scale).changed(architecture="SRResNet")
+
+
+def srgan_no_bn(scale: int) -> TrainConfig:
+    """`srgan` without batch norm in the generator: what the main report found unstable.
+
+    Command: `python -m training.train srgan-no-bn --data D --val V --out runs/srgan-no-bn`.
+    """
+    return srgan(scale).changed(arguments={"scale": scale, "batch_norm": False})
+
+
+def srgan_paper(scale: int) -> TrainConfig:
+    """SRGAN with the published losses: VGG19 conv5_4 behind the ReLU (MSE) + 1e-3 adversarial.
+
+    Command: `python -m training.train srgan-paper --data D --val V --out runs/srgan-paper
+    --start-from runs/srresnet/model`.
+    Expected: 29.4 / 26.0 dB (Ledig et al. 2017, table 2).
+    """
+    return srgan(scale).changed(
+        steps=200_000,
+        batch=16,
+        losses={"perceptual": 1.0, "adversarial": 1e-3},
+        vgg_layers={"conv5_4": 1.0},
+        vgg_before_activation=False,
+        vgg_norm="mse",
+        schedule="halving",
+        discriminator_arguments={},
+    )
+
+
+def esrgan(scale: int) -> TrainConfig:
+    """ESRGAN: VGG19 conv5_4 before activation, relativistic average GAN, a hundredth of L1.
+
+    The published pictures blend the result with the PSNR stage: `python -m training.interpolate`.
+
+    Command: `python -m training.train esrgan --data D --val V --out runs/esrgan --start-from
+    runs/rrdbnet/model`.
+    Expected: 30.45 / 26.28 dB at LPIPS (AlexNet) 0.075 / 0.133.
+    """
+    return TrainConfig(
+        "RRDBNet",
+        {"scale": scale},
+        steps=400_000,
+        patch=32,
+        schedule="halving",
+        lr=1e-4,
+        betas=(0.9, 0.999),
+        losses={"l1": 1e-2, "perceptual": 1.0, "adversarial": 5e-3},
+        vgg_layers={"conv5_4": 1.0},
+        vgg_before_activation=True,
+        adversarial="relativistic",
+    )
+
+
+def rrim_report(scale: int) -> TrainConfig:
+    """RRIM GAN by the numbers of the main report: 10 initial epochs, then 400, batch 4, rate 0.03.
+
+    The rest is the code it started from, the SRGAN of TensorLayerX: gradient descent with
+    momentum 0.9, HR patches of 384, MSE on [-1, 1] (here four times that on [0, 1]), 2e-6 of the
+    MSE behind VGG19's fourth block (1.4 in the units of here) and 1e-3 adversarial; no average of
+    the weights, no clipping, no bicubic skip. An epoch is `EPOCH` steps.
+
+    Command: `python -m training.train rrim-report --data D --val V --out runs/rrim-report`.
+    Hours: the report's RTX 3060 Ti took 138 s for each epoch (table 1-4), 15 hours in all.
+    Expected: the report's row "Ours": Set5 26.898, Set14 24.497 (its own protocol).
+    """
+    return TrainConfig(
+        "RRIM",
+        {"scale": scale, "bicubic_skip": False},
+        steps=410 * EPOCH,
+        pixel_steps=10 * EPOCH,
+        batch=4,
+        patch=96,
+        optimizer="momentum",
+        lr=0.03,
+        discriminator_lr=0.03,
+        schedule="constant",
+        warmup=0,
+        ema=0.0,
+        clip=0.0,
+        losses={"mse": 4.0, "perceptual": 1.4, "adversarial": 1e-3},
+        vgg_layers={"conv4_4": 1.0},
+        vgg_norm="mse",
+    )
+
+
+def srgan_report(scale: int) -> TrainConfig:
+    """SRGAN by the same numbers: the report's row to compare with.
+
+    Command: `python -m training.train srgan-report --data D --val V --out runs/srgan-report`.
+    Expected: the report's row "SRGAN": Set5 26.723, Set14 24.372 (its own protocol).
+    """
+    return rrim_report(scale).changed(architecture="SRResNet")
+
+
+def srgan_no_bn_report(scale: int) -> TrainConfig:
+    """SRGAN without batch norm by the same numbers: it diverges (report, figures 1-1 and 1-2).
+
+    Command: `python -m training.train srgan-no-bn-report --data D --val V --out runs/no-bn-report`.
+    Expected: losses that swing wider and wider from step 500 on.
+    """
+    arguments = {"scale": scale, "bicubic_skip": False, "batch_norm": False}
+    return srgan_report(scale).changed(arguments=arguments)

@@ -1,0 +1,89 @@
+"""A run on one process: its parts, and how its state gets to the disk and back."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from accelerate import Accelerator
+from torch import Tensor
+
+from sr_hub.errors import SRHubError
+from training.checkpoint import LAST_FILE, State, read_state, save_state
+from training.config import TrainConfig
+from training.data import Pictures
+from training.journal import Journal
+from training.parallel import from_main
+from training.steps import Context
+from training.validation import Distance
+
+
+@dataclass
+class Run:
+    """What a run learns from, where it writes and when it stops.
+
+    `minutes` counts from `started`, a time of `time.monotonic`. `interrupted` says that Ctrl-C or
+    a kill ended it.
+    """
+
+    config: TrainConfig
+    state: State
+    context: Context
+    data: Pictures
+    val: Pictures
+    out: Path
+    accelerator: Accelerator
+    minutes: float = math.inf
+    lpips: Distance | None = None
+    started: float = field(default_factory=time.monotonic)
+    interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        self.is_main = self.accelerator.is_main_process
+        self.journal = Journal(self.out, steps=self.config.steps, silent=not self.is_main)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the minutes are over."""
+        return time.monotonic() - self.started >= 60 * self.minutes
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """This process's patches of a step, on its device."""
+        config, device = self.config, self.context.device
+        lr, hr = self.data.batch(
+            scale=self.state.generator.scale,
+            patch=config.patch,
+            size=config.batch,
+            seed=config.seed,
+            step=step,
+            rank=self.accelerator.process_index,
+            degradation=config.degradation,
+        )
+        return lr.to(device, non_blocking=True), hr.to(device, non_blocking=True)
+
+    def note(self, text: str) -> None:
+        """Put a line in words into the log, and say it."""
+        self.journal.event(self.state.step, self.state.seconds, text)
+
+    def save(self) -> None:
+        """Write the state and the averaged generator, from the main process."""
+        if self.is_main:
+            self.out.mkdir(parents=True, exist_ok=True)
+            save_state(self.state, self.out / LAST_FILE)
+            self.state.ema.save_pretrained(self.out / "model")
+        self.accelerator.wait_for_everyone()
+
+    def load(self) -> None:
+        """Go back to the saved state, which the main process reads for all; cut the log there.
+
+        Raises:
+            SRHubError: if the state is damaged or that of another run.
+        """
+        path = self.out / LAST_FILE
+        saved = from_main(self.accelerator, read_state(path) if self.is_main else None)
+        try:
+            self.state.load_state_dict(saved)
+        except (RuntimeError, ValueError, KeyError, SRHubError) as error:
+            reason = str(error).splitlines()[0]
+            raise SRHubError(f"{path} is not of this run: {reason}") from None
+        self.journal.cut(self.state.step)

@@ -1,0 +1,215 @@
+"""From the options of the command line to a run that is ready to start."""
+
+import argparse
+import copy
+import dataclasses
+import datetime
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from sr_hub.base import SRModel
+from sr_hub.degrade import SUPPORT
+from sr_hub.errors import SRHubError
+from sr_hub.folder import read_config
+from sr_hub.models import MODELS, load_model
+from sr_hub.provenance import hardware
+from training.checkpoint import LAST_FILE, State, warm_start
+from training.config import TrainConfig
+from training.data import Pictures
+from training.discriminators import DISCRIMINATORS
+from training.journal import RUN_FILE, write_run
+from training.perceptual import VGG19
+from training.recipes import RECIPES
+from training.run import Run
+from training.steps import Context
+from training.validation import Distance
+
+logger = logging.getLogger(__name__)
+
+PUBLIC = Path("public")
+"""In place of a file: download the weights that are public."""
+
+
+def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run:
+    """The run that the options of `training.train` describe.
+
+    Raises:
+        SRHubError: if they, the pictures or the saved state are at fault.
+    """
+    accelerator = Accelerator()
+    config = choose_config(options)
+    torch.manual_seed(config.seed)
+    if accelerator.device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    context = build_context(config, accelerator.device, options.vgg_weights)
+    state = build_state(config, accelerator.device, options)
+    with accelerator.local_main_process_first():
+        data = Pictures.read(options.data, cache=options.cache).to(accelerator.device)
+    val = Pictures.read(options.val)
+    data.require((config.patch + 2 * SUPPORT) * state.generator.scale)
+    lpips = build_lpips(options.lpips_weights)
+    started = time.monotonic() if started is None else started
+    run = Run(
+        config, state, context, data, val, options.out, accelerator, options.minutes, lpips, started
+    )
+    if options.resume and (options.out / LAST_FILE).exists():
+        run.load()
+    if run.is_main:
+        write_run(options.out, describe(run, options))
+    if options.compile:
+        compile_networks(run, options.compile)
+    return run
+
+
+def choose_config(options: argparse.Namespace) -> TrainConfig:
+    """The recipe's config, or the saved one of a run that is resumed, with the options applied.
+
+    Raises:
+        SRHubError: if the folder holds a run but is not to be resumed, or one of another recipe.
+    """
+    config, saved = RECIPES[options.recipe](options.scale), None
+    if (options.out / LAST_FILE).exists():
+        if not options.resume:
+            raise SRHubError(
+                f"{options.out} holds a run: --resume goes on with it, another --out starts anew"
+            )
+        saved = read_run(options.out)
+        if saved["recipe"] != options.recipe:
+            raise SRHubError(
+                f"{options.out} holds a run of {saved['recipe']}, not {options.recipe}"
+            )
+        config = TrainConfig(saved["config"]["architecture"]).changed(**saved["config"])
+    elif options.start_from:
+        config = config_of_folder(config, options.start_from)
+    names = ("steps", "batch", "patch", "lr", "seed")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    chosen = config.changed(**given).with_settings(options.settings)
+    if saved:
+        for field in dataclasses.fields(TrainConfig):
+            before, after = getattr(config, field.name), getattr(chosen, field.name)
+            if before != after:
+                logger.warning("resumed with another %s: %s, before %s", field.name, after, before)
+    return chosen
+
+
+def config_of_folder(config: TrainConfig, folder: Path) -> TrainConfig:
+    """`config` with the network's arguments of a Hub folder.
+
+    Raises:
+        SRHubError: if the folder holds another network.
+    """
+    arguments = read_config(folder)
+    architecture = arguments.pop("architecture")
+    if architecture != config.architecture:
+        raise SRHubError(
+            f"{folder} holds a {architecture}; this recipe trains a {config.architecture}"
+        )
+    return config.changed(arguments=arguments)
+
+
+def build_state(config: TrainConfig, device: torch.device, options: argparse.Namespace) -> State:
+    """Networks and optimizers, new or with the weights that the options name, on `device`."""
+    network = MODELS[config.architecture]
+    if options.start_from:
+        generator: SRModel = network.from_folder(options.start_from)
+    else:
+        generator = network(**config.arguments)
+    if options.init_from:
+        loaded, left = warm_start(generator, load_model(options.init_from))
+        text = "%s: %d tensors taken over, %d not: %s"
+        logger.warning(text, options.init_from, len(loaded), len(left), ", ".join(left) or "none")
+    generator = generator.to(device, memory_format=torch.channels_last).train()
+    ema = copy.deepcopy(generator).eval().requires_grad_(False)
+    state = State(generator, ema, _optimizer(config, generator, config.lr))
+    if config.is_gan:
+        if config.discriminator not in DISCRIMINATORS:
+            raise SRHubError(
+                f"no discriminator {config.discriminator!r}: {', '.join(DISCRIMINATORS)}"
+            )
+        discriminator = DISCRIMINATORS[config.discriminator](**config.discriminator_arguments)
+        state.discriminator = discriminator.to(device, memory_format=torch.channels_last)
+        state.discriminator_optimizer = _optimizer(
+            config, state.discriminator, config.discriminator_lr
+        )
+    return state
+
+
+def _optimizer(config: TrainConfig, module: nn.Module, lr: float) -> torch.optim.Optimizer:
+    if config.optimizer == "momentum":
+        return torch.optim.SGD(module.parameters(), lr=lr, momentum=0.9, fused=True)
+    return torch.optim.Adam(module.parameters(), lr=lr, betas=config.betas, fused=True)
+
+
+def build_context(config: TrainConfig, device: torch.device, vgg_weights: Path | None) -> Context:
+    """The precision, and VGG19 for a run with a perceptual loss, in that precision."""
+    autocast = config.precision == "bf16" or (config.precision == "auto" and _has_bf16(device))
+    if not config.is_perceptual:
+        return Context(config, device, autocast)
+    vgg = VGG19(
+        tuple(config.vgg_layers),
+        weights=vgg_weights,
+        before_activation=config.vgg_before_activation,
+    )
+    dtype = torch.bfloat16 if autocast else torch.float32
+    vgg.convolutions.to(dtype)
+    return Context(config, device, autocast, vgg.to(device))
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def build_lpips(weights: Path | None) -> Distance | None:
+    """LPIPS with the weights of a file, with the public ones, or none at all."""
+    if weights is None:
+        return None
+    from sr_hub.perceptual import LPIPS
+
+    return LPIPS(None if weights == PUBLIC else weights)
+
+
+def compile_networks(run: Run, mode: str) -> None:
+    """Let `torch.compile` make kernels for the shapes of this run's steps."""
+    run.state.generator.compile(mode=mode, dynamic=False)
+    if run.context.vgg is not None:
+        run.context.vgg.compile(mode=mode)
+
+
+def read_run(out: Path) -> dict:
+    """What `describe` said of a run.
+
+    Raises:
+        SRHubError: if the folder holds no run.
+    """
+    try:
+        return json.loads((out / RUN_FILE).read_text())
+    except (OSError, ValueError):
+        raise SRHubError(f"{out} holds no run: it has no {RUN_FILE}") from None
+
+
+def describe(run: Run, options: argparse.Namespace) -> dict:
+    """What a reader of the results must know: recipe, config, data, machine."""
+    device = run.accelerator.device
+    return {
+        "recipe": options.recipe,
+        "command": " ".join(["python -m training.train", *sys.argv[1:]]),
+        "config": dataclasses.asdict(run.config),
+        "parameters": run.state.generator.num_parameters,
+        "data": {"pictures": len(run.data), "skipped": run.data.skipped},
+        "val": {"pictures": len(run.val), "skipped": run.val.skipped},
+        "machine": hardware(device),
+        "processes": run.accelerator.num_processes,
+        "torch": torch.__version__,
+        "precision": "bf16" if run.context.autocast else "fp32",
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
