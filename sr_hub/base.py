@@ -22,7 +22,7 @@ from sr_hub.card import NetworkFacts, card_text
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, load_folder, save_folder, write_whole
 from sr_hub.hub import fetch
-from sr_hub.upload import remote_card, upload
+from sr_hub.upload import has_card, upload
 
 CARD_OUTPUT = (720, 1280)
 """Height and width of the output for which cards state the multiply-adds, as papers do."""
@@ -123,7 +123,7 @@ class SRModel(
             folder = Path(temporary) / repo_id.rsplit("/", 1)[-1]
             self.save_pretrained(folder, repo_id=repo_id)
             files = {path.name: path for path in sorted(folder.iterdir())}
-            if keep_card and remote_card(repo_id, revision=branch, token=token) is not None:
+            if keep_card and has_card(repo_id, revision=branch, token=token):
                 del files[CARD_FILE]
             return upload(
                 files,

@@ -7,6 +7,7 @@ damaged download neither loads nor stays in the cache; every failure is one line
 """
 
 import hashlib
+import json
 import logging
 import re
 import time
@@ -45,6 +46,9 @@ ASK_SECONDS = 3.0
 
 WAITS = (0.5, 1.5)
 """Seconds before the second and the third attempt, where another attempt may help."""
+
+FAILURES = (HfHubHTTPError, httpx.RequestError, OSError, ValueError, RuntimeError)
+"""What the client raises when a request fails, in whatever of its layers."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -107,7 +111,7 @@ def fetch(
             raise SRHubError(f"{source} is not in the cache, and downloads are off")
     try:
         return _download(source, force_download=force_download, max_bytes=max_bytes)
-    except (HfHubHTTPError, httpx.RequestError, OSError, ValueError, RuntimeError) as error:
+    except FAILURES as error:
         folder = _cached(source) if is_transient(error) and not force_download else None
         if folder is None:
             raise SRHubError(_explain(error, source)) from error
@@ -136,7 +140,7 @@ def persist(attempt: Callable[[], Result]) -> Result:
     for seconds in WAITS:
         try:
             return attempt()
-        except (HfHubHTTPError, httpx.TransportError, OSError) as error:
+        except FAILURES as error:
             # Nobody listens, or the client has itself tried long enough: waiting changes nothing.
             hopeless = isinstance(error, (httpx.ConnectError, LocalEntryNotFoundError))
             if hopeless or not is_transient(error):
@@ -150,7 +154,8 @@ def is_transient(error: Exception) -> bool:
     """Whether the same request may succeed later: no network, a busy server, a cut transfer."""
     if isinstance(error, HfHubHTTPError):
         return error.response is not None and error.response.status_code in _TRANSIENT_STATUS
-    if isinstance(error, (httpx.TransportError, LocalEntryNotFoundError)):
+    garbled = (json.JSONDecodeError, UnicodeDecodeError)
+    if isinstance(error, (httpx.TransportError, LocalEntryNotFoundError, *garbled)):
         return True
     # The client's own check of the size is an OSError without a number; a full disk has one.
     return isinstance(error, OSError) and error.errno is None
@@ -158,7 +163,8 @@ def is_transient(error: Exception) -> bool:
 
 def first_line(error: Exception) -> str:
     """The message of an error of the client, in one line of at most 200 characters."""
-    cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None
+    wraps = isinstance(error, (LocalEntryNotFoundError, RuntimeError))
+    cause = error.__cause__ if wraps else None
     text = " ".join(str(cause or error).split()) or type(error).__name__
     return text if len(text) <= 200 else text[:197] + "..."
 

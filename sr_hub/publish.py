@@ -16,7 +16,7 @@ from sr_hub.folder import (
     write_whole,
 )
 from sr_hub.models import load_model
-from sr_hub.upload import remote_card, upload
+from sr_hub.upload import has_card, upload
 
 EXTRAS = (TRAINING_FILE, SOURCE_FILE, "metrics.json")
 PICTURES = (".png", ".jpg", ".webp")
@@ -62,10 +62,12 @@ def push_folder(
         for path in sorted(folder.iterdir())
         if path.name in (CONFIG_FILE, WEIGHTS_FILE, *EXTRAS) or path.suffix in PICTURES
     }
-    card = _card(folder, repo_id, revision, token) if keep_card else None
-    if card is None:
-        card = card_text(folder, model.facts(), repo_id=repo_id).encode()
-    files[CARD_FILE] = card
+    if keep_card and has_card(repo_id, revision=revision, token=token):
+        logger.info("%s keeps its card", repo_id)
+    elif keep_card and (folder / CARD_FILE).is_file():
+        files[CARD_FILE] = folder / CARD_FILE
+    else:
+        files[CARD_FILE] = card_text(folder, model.facts(), repo_id=repo_id).encode()
     return upload(
         files,
         repo_id,
@@ -86,13 +88,3 @@ def write_card(folder: str | Path, *, repo_id: str | None = None) -> Path:
     text = card_text(folder, load_model(folder).facts(), repo_id=repo_id)
     write_whole(folder / CARD_FILE, lambda path: path.write_text(text, encoding="utf-8"))
     return folder / CARD_FILE
-
-
-def _card(
-    folder: Path, repo_id: str, revision: str | None, token: str | bool | None
-) -> bytes | None:
-    """The card to keep: the Hub's, or the folder's."""
-    text = remote_card(repo_id, revision=revision, token=token)
-    if text is None and (folder / CARD_FILE).is_file():
-        text = (folder / CARD_FILE).read_text(encoding="utf-8")
-    return None if text is None else text.encode()

@@ -3,18 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi, hf_hub_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    HfHubHTTPError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from huggingface_hub.utils import httpx
+from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+from huggingface_hub.errors import HfHubHTTPError
 
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE
-from sr_hub.hub import first_line, persist
+from sr_hub.hub import FAILURES, first_line, persist
 
 
 def upload(
@@ -60,21 +54,28 @@ def upload(
     try:
         # A second attempt makes no second commit: what the first one stored has not changed since.
         return commit() if create_pr else persist(commit)
-    except (HfHubHTTPError, httpx.RequestError, OSError, ValueError) as error:
+    except FAILURES as error:
         raise SRHubError(f"{repo_id} was not uploaded: {_explain(error)}") from error
 
 
-def remote_card(
-    repo_id: str, *, revision: str | None = None, token: str | bool | None = None
-) -> str | None:
-    """The text of the card that a repository has, None if it has none or does not exist."""
+def has_card(repo_id: str, *, revision: str | None = None, token: str | bool | None = None) -> bool:
+    """Whether a repository has a card; one that does not exist has none.
+
+    Raises:
+        SRHubError: if the Hub cannot be asked.
+    """
+    api = HfApi(token=token)
+
+    def ask() -> bool:
+        name = repo_id if "/" in repo_id else f"{api.whoami()['name']}/{repo_id}"
+        return api.file_exists(name, CARD_FILE, revision=revision)
+
     try:
-        path = persist(lambda: hf_hub_download(repo_id, CARD_FILE, revision=revision, token=token))
-    except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError):
-        return None
-    except (HfHubHTTPError, httpx.RequestError, OSError) as error:
-        raise SRHubError(f"the card of {repo_id} could not be read: {first_line(error)}") from error
-    return Path(path).read_text(encoding="utf-8")
+        return persist(ask)
+    except FAILURES as error:
+        raise SRHubError(
+            f"the Hub did not say if {repo_id} has a card: {_explain(error)}"
+        ) from error
 
 
 def _explain(error: Exception) -> str:

@@ -76,6 +76,7 @@ class HubServer:
         self.blobs: dict[str, bytes] = {}
         self.faults: list[Fault] = []
         self.requests: list[str] = []
+        self.ranges: list[str] = []
         handler = type("Handler", (_Handler,), {"hub": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self._http.daemon_threads = True
@@ -194,6 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         if asked is None:
             self.reply(200, content, headers)
             return
+        self.hub.ranges.append(asked[0])
         first, last = int(asked[1]), int(asked[2] or len(content) - 1)
         ranged = {"Content-Range": f"bytes {first}-{last}/{len(content)}", **headers}
         self.reply(206, content[first : last + 1], ranged)

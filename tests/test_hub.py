@@ -1,0 +1,303 @@
+"""Push and pull over real HTTP, with the real client, against the Hub of `hub_server.py`."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import HfApi, ModelCard
+
+import sr_hub.hub
+from sr_hub.errors import SRHubError
+from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from sr_hub.models import ESPCN, RRIM, bundled_models, load_model
+from sr_hub.publish import push_folder
+
+IMAGE = torch.rand(1, 3, 9, 7, generator=torch.Generator().manual_seed(1))
+
+
+def small(**arguments):
+    branches = {"shallow": "3:4,5:4", "middle": "3:4,3+3:4", "deep": "3:16"}
+    return RRIM(channels=8, groups=1, **branches, **arguments).eval()
+
+
+def same(model, other):
+    with torch.inference_mode():
+        return torch.equal(model(IMAGE), other(IMAGE))
+
+
+def test_what_is_pushed_comes_back_bit_for_bit_by_name_commit_and_tag(hub):
+    first, second = small(), small()
+    commit = first.push_to_hub("user/rrim-x4")
+    HfApi().create_tag("user/rrim-x4", tag="v1")
+    second.push_to_hub("user/rrim-x4")
+
+    assert same(load_model("user/rrim-x4"), second)
+    assert same(RRIM.from_pretrained("user/rrim-x4"), second)
+    assert same(RRIM.from_pretrained("user/rrim-x4", revision="v1"), first)
+    assert same(load_model("user/rrim-x4", revision=commit.oid), first)
+    files = hub.repo("user/rrim-x4").commits[commit.oid]
+    assert {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE} <= files.keys()
+
+
+def test_every_bundled_checkpoint_goes_up_and_comes_back(hub):
+    for name, folder in bundled_models().items():
+        push_folder(folder, f"user/{name}")
+        assert same(load_model(f"user/{name}"), load_model(name))
+        head = hub.repo(f"user/{name}").branches["main"]
+        assert push_folder(folder, f"user/{name}").oid == head
+
+
+def test_a_push_is_one_commit_and_without_a_change_none(hub):
+    model = small()
+    commit = model.push_to_hub("user/rrim-x4")
+    assert len(hub.repo("user/rrim-x4").commits) == 2  # the repository's own first one, and ours
+    again = model.push_to_hub("user/rrim-x4")
+    assert again.oid == commit.oid
+    assert len(hub.repo("user/rrim-x4").commits) == 2
+
+
+def test_a_branch_is_made_and_leaves_main_alone(hub):
+    main, trial = small(), small()
+    main.push_to_hub("user/rrim-x4")
+    trial.push_to_hub("user/rrim-x4", branch="trial")
+    assert same(load_model("user/rrim-x4"), main)
+    assert same(load_model("user/rrim-x4", revision="trial"), trial)
+
+
+def test_a_pull_request_changes_no_branch(hub):
+    main = small()
+    main.push_to_hub("user/rrim-x4")
+    assert small().push_to_hub("user/rrim-x4", create_pr=True).pr_url
+    assert same(load_model("user/rrim-x4"), main)
+
+
+def test_a_private_repository_opens_to_its_token_alone(hub, tmp_path):
+    model = small()
+    model.push_to_hub("user/secret-x4", private=True)
+    assert hub.repo("user/secret-x4").private
+    assert same(load_model("user/secret-x4", token="hf_user"), model)
+    for token in (False, "hf_of_nobody"):
+        with pytest.raises(SRHubError, match=r"user/secret-x4 is not on the Hub, or is private"):
+            load_model("user/secret-x4", token=token, cache_dir=tmp_path / "other")
+
+
+def test_a_private_push_does_not_go_to_a_public_repository(hub):
+    small().push_to_hub("user/rrim-x4")
+    with pytest.raises(SRHubError, match="is public"):
+        small().push_to_hub("user/rrim-x4", private=True)
+    assert len(hub.repo("user/rrim-x4").commits) == 2
+
+
+def test_without_the_right_to_write_nothing_is_pushed(hub):
+    for token, repo_id in ((False, "user/rrim-x4"), (None, "somebody/rrim-x4")):
+        with pytest.raises(SRHubError, match=f"{repo_id} was not uploaded: the token is missing"):
+            small().push_to_hub(repo_id, token=token)
+    assert not hub.repos
+
+
+def test_config_and_weights_are_of_one_commit_though_the_branch_moves(hub, monkeypatch):
+    before = small(scale=4)
+    before.push_to_hub("user/rrim")
+    ask = sr_hub.hub._ask
+
+    def ask_and_then_somebody_pushes(source):
+        info = ask(source)
+        small(scale=2).push_to_hub("user/rrim")
+        return info
+
+    monkeypatch.setattr(sr_hub.hub, "_ask", ask_and_then_somebody_pushes)
+    assert same(load_model("user/rrim"), before)
+
+
+def test_the_class_is_found_by_the_architecture_and_another_is_refused(hub):
+    ESPCN().push_to_hub("user/espcn-x4")
+    assert isinstance(load_model("user/espcn-x4"), ESPCN)
+    with pytest.raises(SRHubError, match="holds a ESPCN, not a RRIM"):
+        RRIM.from_pretrained("user/espcn-x4")
+
+
+def test_names_that_lead_nowhere_say_so(hub):
+    small().push_to_hub("user/rrim-x4")
+    for name, revision, message in (
+        ("user/nothing-x4", None, "user/nothing-x4 is not on the Hub"),
+        ("user/rrim-x4", "v9", "user/rrim-x4 has no branch, tag or commit 'v9'"),
+        ("user/rrim-x4", "0" * 40, "has no branch, tag or commit '0000"),
+        ("user/../secret", None, "not a Hub id"),
+        ("./missing", None, "neither a folder nor a Hub id"),
+        ("rrim-x5", None, "no model 'rrim-x5': not bundled"),
+    ):
+        with pytest.raises(SRHubError, match=message) as caught:
+            load_model(name, revision=revision)
+        assert "\n" not in str(caught.value)
+    assert not hub.waits
+
+
+def test_weights_of_another_library_are_not_even_downloaded(hub):
+    api = HfApi()
+    api.create_repo("user/language-model")
+    for name, content in (
+        (CONFIG_FILE, json.dumps({"architectures": ["BertModel"]}).encode()),
+        (WEIGHTS_FILE, bytes(1000)),
+    ):
+        api.upload_file(path_or_fileobj=content, path_in_repo=name, repo_id="user/language-model")
+    with pytest.raises(SRHubError, match='has no "architecture"'):
+        load_model("user/language-model")
+    assert hub.count(rf"resolve/.*/{WEIGHTS_FILE}") == 0
+
+
+def test_a_repository_of_pickles_or_of_nothing_is_refused_by_name(hub):
+    api = HfApi()
+    api.create_repo("user/old")
+    with pytest.raises(SRHubError, match=r"user/old has no config.json"):
+        load_model("user/old")
+    for name in (CONFIG_FILE, "pytorch_model.bin"):
+        api.upload_file(path_or_fileobj=b"{}", path_in_repo=name, repo_id="user/old")
+    with pytest.raises(SRHubError, match=r"no model.safetensors.*pytorch_model.bin can hold code"):
+        load_model("user/old")
+    assert hub.count("GET .*pytorch_model") == 0
+
+
+def test_a_size_limit_holds_before_the_download(hub):
+    small().push_to_hub("user/rrim-x4")
+    with pytest.raises(SRHubError, match="the limit here is 0 MB"):
+        load_model("user/rrim-x4", max_bytes=1000)
+    assert hub.count("resolve") == 0
+    assert load_model("user/rrim-x4", max_bytes=1_000_000)
+
+
+def test_a_pinned_commit_in_the_cache_needs_no_request(hub):
+    commit = small().push_to_hub("user/rrim-x4").oid
+    load_model("user/rrim-x4", revision=commit)
+    hub.requests.clear()
+    load_model("user/rrim-x4", revision=commit)
+    assert hub.requests == []
+
+
+def test_a_branch_in_the_cache_needs_one_request(hub):
+    small().push_to_hub("user/rrim-x4")
+    load_model("user/rrim-x4")
+    hub.requests.clear()
+    load_model("user/rrim-x4")
+    assert len(hub.requests) == 1
+
+
+def test_without_network_the_cache_serves_at_once_and_says_so(hub, monkeypatch, caplog):
+    model = small()
+    commit = model.push_to_hub("user/rrim-x4").oid
+    load_model("user/rrim-x4")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
+    assert same(load_model("user/rrim-x4"), model)
+    assert f"using the copy in the cache, {commit}" in caplog.text
+    assert same(load_model("user/rrim-x4", local_files_only=True), model)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert same(load_model("user/rrim-x4"), model)
+    assert not hub.waits
+
+
+def test_without_network_and_cache_the_error_comes_at_once(hub, monkeypatch):
+    start = time.monotonic()
+    with pytest.raises(SRHubError, match="user/rrim-x4 is not in the cache, and downloads are off"):
+        load_model("user/rrim-x4", local_files_only=True)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
+    with pytest.raises(SRHubError, match="the Hub did not give user/rrim-x4"):
+        load_model("user/rrim-x4")
+    assert not hub.waits
+    assert time.monotonic() - start < 5
+
+
+def test_offline_a_half_updated_cache_gives_the_last_whole_model(hub, monkeypatch):
+    first = small()
+    first.push_to_hub("user/rrim-x4")
+    load_model("user/rrim-x4")
+    small().push_to_hub("user/rrim-x4")
+    hub.fail("500", "cdn|model.safetensors", times=100)
+    load_model("user/rrim-x4")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert same(load_model("user/rrim-x4"), first)
+
+
+def test_a_push_renews_the_card_or_keeps_it_on_request(hub, tmp_path):
+    small().save_pretrained(tmp_path / "folder")
+    push_folder(tmp_path / "folder", "user/rrim-x4")
+    api = HfApi()
+    edited = ModelCard.load("user/rrim-x4")
+    edited.text += "\nA remark by hand.\n"
+    api.upload_file(
+        path_or_fileobj=str(edited).encode(), path_in_repo=CARD_FILE, repo_id="user/rrim-x4"
+    )
+
+    for name in ("user/rrim-x4", "rrim-x4"):
+        small().push_to_hub(name, keep_card=True)
+        assert "A remark by hand." in ModelCard.load("user/rrim-x4").text
+    push_folder(tmp_path / "folder", "user/rrim-x4", keep_card=True)
+    assert "A remark by hand." in ModelCard.load("user/rrim-x4").text
+    push_folder(tmp_path / "folder", "user/rrim-x4")
+    assert "A remark by hand." not in ModelCard.load("user/rrim-x4").text
+
+
+def test_a_card_is_not_renewed_because_the_hub_did_not_answer(hub):
+    small().push_to_hub("user/rrim-x4")
+    hub.fail("500", f"resolve/.*{CARD_FILE}", times=1000)
+    with pytest.raises(SRHubError, match="did not say if user/rrim-x4 has a card"):
+        small().push_to_hub("user/rrim-x4", keep_card=True)
+    assert len(hub.repo("user/rrim-x4").commits) == 2
+
+
+def test_a_folder_goes_up_without_what_does_not_belong_and_stays_as_it_is(hub, tmp_path):
+    folder = tmp_path / "folder"
+    small().save_pretrained(folder)
+    for name in ("comparison.png", "training.json", "optimizer.pt", "notes.txt"):
+        (folder / name).write_text("{}")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    push_folder(folder, "user/rrim-x4")
+    pushed = hub.repo("user/rrim-x4").commits[hub.repo("user/rrim-x4").branches["main"]]
+    assert {"comparison.png", "training.json"} <= pushed.keys()
+    assert not {"optimizer.pt", "notes.txt"} & pushed.keys()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_broken_folder_is_not_pushed(hub, tmp_path):
+    small().save_pretrained(tmp_path / "folder")
+    (tmp_path / "folder" / WEIGHTS_FILE).write_bytes(b"broken")
+    with pytest.raises(SRHubError, match="damaged"):
+        push_folder(tmp_path / "folder", "user/rrim-x4")
+    assert not hub.repos
+
+
+def test_a_space_goes_up_and_comes_down_by_the_command_line_of_the_hub(hub, tmp_path):
+    """What "Deploy your own Space" of the README asks of a Hub, with a folder of two files."""
+    (tmp_path / "app" / "assets").mkdir(parents=True)
+    (tmp_path / "app" / "app.py").write_text("print('served')\n")
+    (tmp_path / "app" / "assets" / "picture.png").write_bytes(bytes(range(256)))
+    environment = {
+        "HF_ENDPOINT": hub.url,
+        "HF_TOKEN": "hf_user",
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+        "PATH": "/usr/bin:/bin",
+    }
+
+    def hf(*arguments):
+        script = "from huggingface_hub.cli.hf import main; main()"
+        command = [sys.executable, "-c", script, *map(str, arguments)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    hf("repos", "create", "user/sr_hub", "--type", "space", "--space-sdk", "gradio")
+    hf("upload", "user/sr_hub", tmp_path / "app", ".", "--type", "space")
+    hf("download", "user/sr_hub", "--type", "space", "--local-dir", tmp_path / "copy")
+    for name in ("app.py", "assets/picture.png"):
+        assert (tmp_path / "copy" / name).read_bytes() == (tmp_path / "app" / name).read_bytes()
+
+
+def test_the_cache_is_where_cache_dir_says(hub, tmp_path):
+    small().push_to_hub("user/rrim-x4")
+    load_model("user/rrim-x4", cache_dir=tmp_path / "elsewhere")
+    assert list(Path(tmp_path / "elsewhere").rglob(WEIGHTS_FILE))
+    assert not (tmp_path / "hub-cache" / "models--user--rrim-x4").exists()
