@@ -22,6 +22,7 @@ ERROR_RANGE = 64 / 255
 """Error at which an error map reaches its last colour: 64 of 255 levels."""
 
 _CELL = 192  # pixels a crop is shown at, about
+_LARGEST = 512  # pixels a side of a picture of a contact sheet is shown at, at most
 _GAP, _LINE, _FONT_SIZE = 8, 18, 14
 _PAPER, _INK, _PALE, _FRAME = "white", (20, 20, 20), (90, 90, 90), (230, 0, 60)
 _HEAT = ((0, 0, 8), (70, 10, 110), (170, 35, 100), (240, 110, 30), (255, 250, 190))
@@ -103,7 +104,7 @@ def strip(
     pitch = max(cell, *(_width(font, text) for text in (*pictures, *captions.values()))) + _GAP
     size = (whole.width + 2 * _GAP + columns * pitch, rows * step + _GAP)
     lines = _wrapped(font, note, size[0] - 2 * _GAP)
-    sheet = Image.new("RGB", (size[0], size[1] + len(lines) * _LINE), _PAPER)
+    sheet = Image.new("RGB", (size[0], size[1] + len(lines) * _LINE + _GAP), _PAPER)
     sheet.paste(whole, (_GAP, _GAP))
     draw = ImageDraw.Draw(sheet)
     for i, (name, image) in enumerate(pictures.items()):
@@ -112,7 +113,36 @@ def strip(
         sheet.paste(crop(image, box).resize((cell, cell), Image.Resampling.NEAREST), (x, y))
         draw.text((x, y + cell + 1), name, _INK, font)
         draw.text((x, y + cell + 1 + _LINE), captions.get(name, ""), _PALE, font)
-    draw.text((_GAP, size[1] - 2), "\n".join(lines), _PALE, font, spacing=_LINE - _FONT_SIZE)
+    draw.text((_GAP, size[1]), "\n".join(lines), _PALE, font, spacing=_LINE - _FONT_SIZE)
+    return sheet
+
+
+def contact_sheet(
+    pictures: dict[str, Tensor], captions: dict[str, str], *, columns: int = 4, note: str = ""
+) -> Image.Image:
+    """Whole pictures in rows of `columns`, with their names and captions below.
+
+    Pictures with a side over 512 pixels are shown smaller.
+    """
+    font = ImageFont.load_default(_FONT_SIZE)
+    shown = {name: from_tensor(_clamped(image)) for name, image in pictures.items()}
+    for image in shown.values():
+        image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
+    texts = (*pictures, *captions.values())
+    width = max(*(i.width for i in shown.values()), *(_width(font, t) for t in texts))
+    height = max(image.height for image in shown.values()) + 2 * _LINE
+    columns = min(columns, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    size = (columns * (width + _GAP) + _GAP, rows * (height + _GAP) + _GAP)
+    lines = _wrapped(font, note, size[0] - 2 * _GAP)
+    sheet = Image.new("RGB", (size[0], size[1] + _GAP + len(lines) * _LINE), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for i, (name, image) in enumerate(shown.items()):
+        x, y = _GAP + i % columns * (width + _GAP), _GAP + i // columns * (height + _GAP)
+        sheet.paste(image, (x, y))
+        draw.text((x, y + image.height + 1), name, _INK, font)
+        draw.text((x, y + image.height + 1 + _LINE), captions.get(name, ""), _PALE, font)
+    draw.text((_GAP, size[1]), "\n".join(lines), _PALE, font, spacing=_LINE - _FONT_SIZE)
     return sheet
 
 

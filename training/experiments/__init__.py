@@ -1,0 +1,1 @@
+"""The studies of the reports: each one command that makes one table or figure."""
