@@ -144,18 +144,27 @@ def _check_arguments(
 
 
 class _Budget(TorchFunctionMode):
-    """Ends the building of a network that makes far more tensors than its weights have."""
+    """Ends the building of a network that makes far more tensors than its weights are.
+
+    Only calls that make a tensor are counted and ended: to stop one that puts a state back, like
+    the end of `torch.no_grad`, would leave that state behind.
+    """
+
+    MAKERS = frozenset(
+        {torch.empty, torch.zeros, torch.ones, torch.full, torch.tensor, torch.rand, torch.randn}
+    )
 
     def __init__(self, tensors: int) -> None:
         super().__init__()
-        self.calls = 100 * (tensors + 10)
+        self.left = 2 * tensors + 16
 
     def __torch_function__(
         self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None
     ) -> object:
-        self.calls -= 1
-        if self.calls < 0:
-            raise SRHubError("it describes a network with many more layers than the weights have")
+        if func in self.MAKERS:
+            self.left -= 1
+            if self.left < 0:
+                raise SRHubError("it has many more layers than the weights")
         return func(*args, **(kwargs or {}))
 
 

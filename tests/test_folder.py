@@ -1,0 +1,241 @@
+"""A Hub folder is believed in nothing: one clear line, at once, before anything large is made."""
+
+import json
+import pickle
+import resource
+import struct
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sr_hub.errors import SRHubError
+from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from sr_hub.models import ESPCN, RRIM, LiteSRResNet, RRDBNet, SRResNet, SRVGGNetCompact, load_model
+
+MEGABYTE = 2**20
+
+
+@pytest.fixture
+def folder(tmp_path):
+    branches = {"shallow": "3:4,5:4", "middle": "3:4,3+3:4", "deep": "3:16"}
+    RRIM(channels=8, groups=1, **branches).save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def change_config(folder, **changes):
+    path = folder / CONFIG_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def change_weights(folder, change):
+    weights = load_file(folder / WEIGHTS_FILE)
+    change(weights)
+    save_file(weights, folder / WEIGHTS_FILE)
+
+
+def refusal(folder):
+    """The message of the refusal, which is one line, quick and small."""
+    load_model("bicubic")  # whatever is loaded once
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.monotonic()
+    with pytest.raises(SRHubError) as caught:
+        load_model(folder)
+    assert time.monotonic() - start < 1
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024 < 100 * MEGABYTE
+    assert torch.is_grad_enabled()
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 500
+    return message
+
+
+def test_the_wrong_class_is_named(folder):
+    with pytest.raises(SRHubError, match="holds a RRIM, not a ESPCN"):
+        ESPCN.from_pretrained(folder)
+
+
+def test_missing_files_are_named(folder):
+    (folder / WEIGHTS_FILE).unlink()
+    assert refusal(folder).endswith(f"has no {WEIGHTS_FILE}")
+    (folder / CONFIG_FILE).unlink()
+    assert f"has no {CONFIG_FILE}" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not valid JSON"),
+        ("{", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ("[1]", 'no "architecture"'),
+        ('{"architecture": 1}', 'no "architecture"'),
+        ('{"architecture": "Transformer"}', "holds a Transformer; this version of sr_hub knows"),
+        (" " * 1_000_000 + "{}", "not a config"),
+        ('{"architecture": "RRIM", "channels": 1' + "0" * 5000 + "}", "not valid JSON"),
+    ],
+)
+def test_a_config_that_is_none_is_refused(folder, text, message):
+    (folder / CONFIG_FILE).write_text(text)
+    assert message in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"widht": 64}, '"widht", which RRIM does not know'),
+        ({"self": 64}, '"self", which RRIM does not know'),
+        ({"channels": "8"}, "\"channels\" is '8', not a int"),
+        ({"channels": True}, '"channels" is True, not a int'),
+        ({"channels": 8.0}, '"channels" is 8.0, not a int'),
+        ({"channels": None}, '"channels" is None, not a int'),
+        ({"trunk_scale": float("nan")}, '"trunk_scale" is nan'),
+        ({"bicubic_skip": 1}, '"bicubic_skip" is 1, not a bool'),
+        ({"channels": 10**9}, '"channels" is 1000000000, but the weights are only'),
+        ({"groups": 10**9}, '"groups" is 1000000000, but the weights are only'),
+        ({"groups": 1000}, "many more layers than the weights"),
+        ({"groups": -1}, "unexpected"),
+        ({"channels": -8}, "does not describe a RRIM"),
+        ({"scale": 5}, "scale=5"),
+        ({"deep": "999999999:16"}, "model.safetensors does not fit"),
+        ({"deep": "99999999999999999999:16"}, "does not describe a RRIM"),
+        ({"deep": "3:16000000000000"}, "does not describe a RRIM"),
+        ({"deep": "3:16," * 100_000}, "config"),
+        ({"deep": "3+" * 400 + "3:16"}, "many more layers"),
+        ({"channels": 16, "shallow": "3:8,5:8", "middle": "3:8,3+3:8"}, "does not fit its config"),
+        ({"groups": 2}, "missing"),
+    ],
+)
+def test_arguments_that_do_not_fit_the_weights_are_refused(folder, changes, message):
+    change_config(folder, **changes)
+    assert message in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("network", "changes", "message"),
+    [
+        (RRIM, {"groups": 10**9}, "but the weights are only"),
+        (RRIM, {"groups": 500_000}, "many more layers"),
+        (RRDBNet, {"growth": 10**6}, "does not fit"),
+        (SRResNet, {"blocks": 10**6}, "many more layers"),
+        (SRResNet, {"channels": 10**6}, "does not fit"),
+        (SRVGGNetCompact, {"convs": 500_000}, "many more layers"),
+    ],
+)
+def test_absurd_arguments_beside_full_size_weights_are_refused(tmp_path, network, changes, message):
+    arguments = {"blocks": 2} if network is RRDBNet else {}
+    network(**arguments).save_pretrained(tmp_path / "model")
+    change_config(tmp_path / "model", **changes)
+    assert message in refusal(tmp_path / "model")
+
+
+def test_missing_extra_and_misshapen_weights_are_named(folder):
+    change_weights(folder, lambda weights: weights.pop("head.0.bias"))
+    assert "1 missing, like head.0.bias" in refusal(folder)
+    change_weights(folder, lambda weights: weights.update({"head.0.bias": torch.zeros(64)}))
+    assert load_model(folder)
+    change_weights(folder, lambda weights: weights.update(other=torch.zeros(1)))
+    assert "1 unexpected, like other" in refusal(folder)
+    change_weights(folder, lambda weights: (weights.pop("other"), weights.pop("head.0.bias")))
+    change_weights(folder, lambda weights: weights.update({"head.0.bias": torch.zeros(63)}))
+    assert "head.0.bias is 63, not 64" in refusal(folder)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, -100])
+def test_truncated_weights_are_refused(folder, kept):
+    path = folder / WEIGHTS_FILE
+    path.write_bytes(path.read_bytes()[:kept])
+    assert "damaged or not a safetensors file" in refusal(folder)
+
+
+def test_a_header_that_claims_more_than_the_file_holds_is_refused(folder):
+    header = {"huge": {"dtype": "F32", "shape": [10**9, 10**9], "data_offsets": [0, 4 * 10**18]}}
+    text = json.dumps(header).encode()
+    (folder / WEIGHTS_FILE).write_bytes(struct.pack("<Q", len(text)) + text)
+    assert "damaged or not a safetensors file" in refusal(folder)
+    (folder / WEIGHTS_FILE).write_bytes(struct.pack("<Q", 10**18))
+    assert "damaged or not a safetensors file" in refusal(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_none_are_refused(folder, value):
+    change_weights(folder, lambda weights: weights["head.0.bias"].fill_(value))
+    assert "NaN or infinite numbers in head.0.bias" in refusal(folder)
+
+
+def test_weights_of_another_kind_are_refused(folder):
+    whole = {"head.0.bias": torch.zeros(64, dtype=torch.int64)}
+    change_weights(folder, lambda weights: weights.update(whole))
+    assert "head.0.bias is torch.int64, not torch.float32" in refusal(folder)
+
+
+def test_a_pickle_runs_nothing_whatever_its_name(folder, tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "exploded"), "w"))
+
+    bomb = pickle.dumps(Bomb())
+    (folder / WEIGHTS_FILE).write_bytes(bomb)
+    assert "damaged or not a safetensors file" in refusal(folder)
+    (folder / WEIGHTS_FILE).unlink()
+    (folder / "pytorch_model.bin").write_bytes(bomb)
+    assert "pytorch_model.bin can hold code and is not opened" in refusal(folder)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_half_precision_weights_load_as_float32(folder):
+    before = load_model(folder)
+    change_weights(
+        folder, lambda weights: weights.update({k: v.half() for k, v in weights.items()})
+    )
+    loaded = load_model(folder)
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+    image = torch.rand(1, 3, 8, 8)
+    assert torch.allclose(loaded(image), before(image), atol=1e-2)
+
+
+def test_loading_does_not_touch_the_random_numbers(folder):
+    torch.manual_seed(7)
+    load_model(folder)
+    drawn = torch.rand(1)
+    torch.manual_seed(7)
+    assert torch.equal(drawn, torch.rand(1))
+
+
+def test_what_is_loaded_does_not_depend_on_the_file(folder):
+    model = load_model(folder)
+    before = model(torch.ones(1, 3, 4, 4))
+    (folder / WEIGHTS_FILE).write_bytes(bytes((folder / WEIGHTS_FILE).stat().st_size))
+    assert torch.equal(model(torch.ones(1, 3, 4, 4)), before)
+
+
+def test_a_loaded_network_trains(folder):
+    model = RRIM.from_pretrained(folder)
+    model(torch.rand(1, 3, 4, 4)).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_shared_slopes_are_still_shared_after_loading(tmp_path):
+    LiteSRResNet().save_pretrained(tmp_path / "lite")
+    assert load_model(tmp_path / "lite").num_parameters == LiteSRResNet().num_parameters
+
+
+def test_an_interrupted_save_leaves_the_old_files(folder, monkeypatch):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full_disk(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("sr_hub.folder.save_file", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        load_model(folder).save_pretrained(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_saving_renews_the_card_or_keeps_it_on_request(folder):
+    (folder / CARD_FILE).write_text("by hand")
+    load_model(folder).save_pretrained(folder, keep_card=True)
+    assert (folder / CARD_FILE).read_text() == "by hand"
+    load_model(folder).save_pretrained(folder)
+    assert (folder / CARD_FILE).read_text().startswith("---\n")
