@@ -11,6 +11,7 @@ import typer
 from sr_hub.errors import SRHubError
 from sr_hub.eval_cli import eval_command
 from sr_hub.hub_cli import card_command, convert_command, export_command
+from sr_hub.upscale_cli import models_command, upscale_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +21,8 @@ app = typer.Typer(
 )
 
 
+app.command("upscale")(upscale_command)
+app.command("models")(models_command)
 app.command("eval")(eval_command)
 app.command("convert")(convert_command)
 app.command("export")(export_command)

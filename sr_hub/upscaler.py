@@ -48,6 +48,7 @@ class Upscaler:
         tile: greatest side of a tile in input pixels, without its overlap; None chooses by the
             memory that the network needs and the device has. When a GPU runs out of memory all the
             same, the chosen tile is halved; a given one never is.
+        name: what the results call the model; by default its name, or the network's class.
 
     Raises:
         SRHubError: for an unknown model, device or precision, or a tile below 1.
@@ -62,11 +63,12 @@ class Upscaler:
         device: str | torch.device = "auto",
         precision: Precision = "auto",
         tile: int | None = None,
+        name: str | None = None,
     ) -> None:
         if tile is not None and tile < 1:
             raise SRHubError(f"tile={tile}: a tile has at least 1 pixel")
         network = model if isinstance(model, SRModel) else load_model(model)
-        self.name = type(model).__name__ if isinstance(model, SRModel) else _short_name(model)
+        self.name = name or _name_of(model)
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         if not network.num_parameters:
@@ -243,8 +245,10 @@ def _loaded(model: str | Path, **options: object) -> Upscaler:
     return Upscaler(model, **options)
 
 
-def _short_name(model: str | Path) -> str:
-    """A folder's own name; names of bundled models and Hub ids as they are."""
+def _name_of(model: SRModel | str | Path) -> str:
+    """A network's class, a folder's own name, a bundled name or Hub id as it is."""
+    if isinstance(model, SRModel):
+        return type(model).__name__
     return Path(model).resolve().name if Path(model).is_dir() else str(model)
 
 

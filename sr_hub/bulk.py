@@ -1,0 +1,196 @@
+"""Folders of pictures: which files become which, one picture at a time, and what came of each.
+
+`enlarge_file` is all that happens to one picture; it knows nothing of what runs it, returns its
+errors as part of its row, and leaves either a whole file or none. `run_jobs` is the runner that
+needs no engine.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sr_hub.errors import SRHubError
+from sr_hub.image import (
+    FORMATS,
+    QUALITY,
+    check_format,
+    decode,
+    format_of,
+    readable_suffixes,
+    save,
+)
+from sr_hub.upscaler import Upscaler
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to enlarge."""
+
+    source: Path
+    target: Path
+    format: str
+    """Of the target; a key of `image.FORMATS`."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of a job."""
+
+    input: str
+    output: str
+    status: Literal["done", "skipped", "failed"]
+    input_size: tuple[int, int] | None = None
+    """Width and height in pixels, upright."""
+    output_size: tuple[int, int] | None = None
+    seconds: float = 0.0
+    """For reading, enlarging and writing."""
+    error: str | None = None
+    notices: list[str] = field(default_factory=list)
+    """What could not be kept, one line each."""
+
+
+def find_jobs(
+    source: Path, target: Path, *, format: str | None = None, recursive: bool = False
+) -> list[Job]:
+    """The pictures of a file or folder, with the files that they become.
+
+    Args:
+        source: a file, or a folder, of which hidden files and files without the suffix of a
+            picture are left out.
+        target: a folder, which need not exist; for a single file, also the name of a file.
+        format: of the new files; None takes it from the name of a target file, else PNG.
+        recursive: sub-folders too, mirrored in `target`.
+
+    Raises:
+        SRHubError: if there is no picture, or a picture would be replaced by its own enlargement.
+    """
+    if not source.exists():
+        raise SRHubError(f"no file or folder {source}")
+    if source.is_file():
+        jobs = [_single(source, target, format)]
+    else:
+        if target.is_file() or (target.exists() and target.samefile(source)):
+            raise SRHubError(f"{source} is a folder: name another folder for the results")
+        jobs = _folder(source, target, format or "PNG", recursive)
+    for job in jobs:
+        if job.target.exists() and job.target.samefile(job.source):
+            raise SRHubError(f"{job.source} would be replaced by its enlargement: name another")
+    return jobs
+
+
+def run_jobs(
+    jobs: Iterable[Job],
+    upscaler: Upscaler,
+    *,
+    quality: int = QUALITY,
+    skip_existing: bool = False,
+    progress: Callable[[Job], Progress | None] | None = None,
+) -> Iterator[Row]:
+    """The rows of jobs, as they are done one after the other.
+
+    Args:
+        jobs: as `find_jobs` gives them.
+        upscaler: enlarges them.
+        quality: of JPEG and AVIF files.
+        skip_existing: leave targets that exist; they are whole, as all files are written.
+        progress: asked before each job for what takes `(done, total)` tiles of it.
+    """
+    for job in jobs:
+        if skip_existing and job.target.exists():
+            yield Row(str(job.source), str(job.target), "skipped")
+        else:
+            tiles = progress(job) if progress else None
+            yield enlarge_file(job, upscaler, quality=quality, progress=tiles)
+
+
+def enlarge_file(
+    job: Job, upscaler: Upscaler, *, quality: int = QUALITY, progress: Progress | None = None
+) -> Row:
+    """What came of reading, enlarging and writing one picture; the row tells what went wrong."""
+    start = time.perf_counter()
+    names = (str(job.source), str(job.target))
+    sizes: dict[str, tuple[int, int]] = {}
+    try:
+        with job.source.open("rb") as file:
+            image = decode(file)
+        sizes["input_size"] = image.size
+        width, height = (upscaler.scale * side for side in image.size)
+        check_format(job.format, image.mode, (width, height))
+        result = upscaler(image, progress=progress)
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        save(result, job.target, format=job.format, quality=quality)
+        sizes["output_size"] = result.size
+    except Exception as error:
+        logging.getLogger(__name__).debug("%s failed", job.source, exc_info=True)
+        seconds = time.perf_counter() - start
+        return Row(*names, "failed", **sizes, seconds=seconds, error=_reason(error))
+    notices = list(result.info.get("notices", ()))
+    return Row(*names, "done", **sizes, seconds=time.perf_counter() - start, notices=notices)
+
+
+def _single(source: Path, target: Path, format: str | None) -> Job:
+    if target.is_dir() or not target.suffix:
+        format = format or "PNG"
+        return Job(source, target / (source.stem + FORMATS[format].suffixes[0]), format)
+    named = format_of(target)
+    if format not in (None, named):
+        raise SRHubError(f"{target.name} is no name for a file of format {format}")
+    return Job(source, target, named)
+
+
+def _folder(source: Path, target: Path, format: str, recursive: bool) -> list[Job]:
+    suffixes = readable_suffixes()
+    found = sorted(source.rglob("*") if recursive else source.iterdir())
+    inside = [path.relative_to(source) for path in found if target not in path.parents]
+    pictures = [
+        path
+        for path in inside
+        if path.suffix.lower() in suffixes
+        and not any(part.startswith(".") for part in path.parts)
+        and (source / path).is_file()
+    ]
+    if not pictures:
+        advice = "" if recursive else " (sub-folders are left out without --recursive)"
+        raise SRHubError(f"no pictures in {source}{advice}")
+    names = _target_names(pictures, FORMATS[format].suffixes[0])
+    return [
+        Job(source / path, target / name, format)
+        for path, name in zip(pictures, names, strict=True)
+    ]
+
+
+def _target_names(pictures: list[Path], suffix: str) -> list[Path]:
+    """A name for each picture, none twice, not even where upper and lower case are the same.
+
+    a.jpg -> a.png; but where a.jpg and a.webp lie side by side, a.jpg.png and a.webp.png.
+    """
+    stems = Counter(_folded(path.with_suffix("")) for path in pictures)
+    names: list[Path] = []
+    taken: set[str] = set()
+    for path in pictures:
+        alone = stems[_folded(path.with_suffix(""))] == 1
+        stem = path.stem if alone else path.name
+        name, number = path.with_name(stem + suffix), 2
+        while _folded(name) in taken:
+            name, number = path.with_name(f"{stem}-{number}{suffix}"), number + 1
+        taken.add(_folded(name))
+        names.append(name)
+    return names
+
+
+def _folded(path: Path) -> str:
+    return path.as_posix().casefold()
+
+
+def _reason(error: Exception) -> str:
+    """One line on what went wrong."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    line = " ".join(str(error).split())
+    return line if isinstance(error, SRHubError) else f"{type(error).__name__}: {line}"

@@ -1,0 +1,180 @@
+"""The commands about pictures: `upscale` and `models`."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from sr_hub.errors import SRHubError
+
+if TYPE_CHECKING:
+    from sr_hub.bulk import Job, Row
+    from sr_hub.upscaler import Upscaler
+
+
+class FormatName(StrEnum):
+    """What `--format` takes."""
+
+    PNG = "png"
+    WEBP = "webp"
+    JPEG = "jpeg"
+    AVIF = "avif"
+    TIFF = "tiff"
+
+
+class PrecisionName(StrEnum):
+    """What `--precision` takes."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+def upscale_command(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A picture, or a folder of them.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A folder; for one picture, also a file name.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="A name of `models`, a Hub folder or a Hub id (user/repo).")
+    ] = "rrim-x4",
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub id.")] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Sub-folders too, mirrored in OUT.")
+    ] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave results that are already there.")
+    ] = False,
+    format: Annotated[
+        FormatName | None,
+        typer.Option(help="Of the results; else that of OUT's name, else png. Jpeg is lossy."),
+    ] = None,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of jpeg and avif.")] = 95,
+    tile: Annotated[
+        int | None,
+        typer.Option(min=1, help="Side of a tile in input pixels; else by the memory there is."),
+    ] = None,
+    precision: Annotated[
+        PrecisionName, typer.Option(help="bf16 is faster where the hardware has it.")
+    ] = PrecisionName.AUTO,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto",
+    report: Annotated[
+        Path | None, typer.Option(help="A JSON file: what came of each picture.")
+    ] = None,
+) -> None:
+    """Enlarge a picture, or a folder of pictures.
+
+    A picture that fails is told in one line and the others go on; the exit code is then 1.
+    """
+    from sr_hub.bulk import find_jobs, run_jobs
+
+    name = format.upper() if format else None
+    jobs = find_jobs(source, target, format=name, recursive=recursive)
+    upscaler = _upscaler(model, revision, tile=tile, precision=precision, device=device)
+    start, rows = time.perf_counter(), []
+    try:
+        with _bars(len(jobs)) as (tiles, advance):
+            for row in run_jobs(
+                jobs, upscaler, quality=quality, skip_existing=skip_existing, progress=tiles
+            ):
+                rows.append(row)
+                _tell(row)
+                advance()
+    finally:
+        if report:
+            _write_report(report, rows, upscaler)
+    failed = sum(row.status == "failed" for row in rows)
+    typer.echo(_summary(rows, time.perf_counter() - start))
+    if failed:
+        raise typer.Exit(1)
+
+
+def models_command() -> None:
+    """List the models that come with the package: size, cost and scores."""
+    from sr_hub.zoo import entries, table
+
+    typer.echo(table(entries()))
+
+
+def _upscaler(
+    model: str, revision: str | None, *, tile: int | None, precision: str, device: str
+) -> "Upscaler":
+    from sr_hub.models import load_model
+    from sr_hub.upscaler import Upscaler
+
+    name = f"{model}@{revision}" if revision else None
+    network = load_model(model, revision=revision) if revision else model
+    return Upscaler(network, name=name, tile=tile, precision=precision, device=device)
+
+
+@contextmanager
+def _bars(
+    pictures: int,
+) -> Iterator[tuple[Callable[["Job"], Callable[[int, int], None]], Callable[[], None]]]:
+    """Progress bars on a terminal: pictures, where there are several, and tiles of the present one.
+
+    Gives what makes the tile bar of a job, and what advances the other by one picture.
+    """
+    several = None if pictures > 1 else True
+    with (
+        tqdm(total=pictures, unit="picture", disable=several) as outer,
+        tqdm(unit="tile", leave=False, disable=None) as inner,
+    ):
+
+        def tiles(job: "Job") -> Callable[[int, int], None]:
+            inner.reset()
+            inner.set_description(job.source.name)
+
+            def update(done: int, total: int) -> None:
+                inner.total = total
+                inner.update(done - inner.n)
+
+            return update
+
+        yield tiles, outer.update
+
+
+def _tell(row: "Row") -> None:
+    for notice in row.notices:
+        tqdm.write(f"note: {row.input}: {notice}", file=sys.stderr)
+    if row.error:
+        tqdm.write(f"failed: {row.input}: {row.error}", file=sys.stderr)
+
+
+def _summary(rows: "list[Row]", seconds: float) -> str:
+    counts = {kind: sum(row.status == kind for row in rows) for kind in ("skipped", "failed")}
+    done = len(rows) - sum(counts.values())
+    parts = [f"{done} of {len(rows)} pictures enlarged"]
+    parts += [f"{count} {kind}" for kind, count in counts.items() if count]
+    return f"{', '.join(parts)}, in {seconds:.1f} s"
+
+
+def _write_report(path: Path, rows: "list[Row]", upscaler: "Upscaler") -> None:
+    from sr_hub import __version__
+
+    report = {
+        "format": "sr_hub upscale report 1",
+        "sr_hub": __version__,
+        "model": upscaler.name,
+        "scale": upscaler.scale,
+        "device": str(upscaler.device),
+        "precision": upscaler.precision,
+        "pictures": [asdict(row) for row in rows],
+    }
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise SRHubError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
