@@ -1,0 +1,72 @@
+"""The app: five pages over `Upscaler` and `metrics`. The only room that imports gradio."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from sr_hub.webapp.benchmarks import RESULTS, build_benchmarks
+from sr_hub.webapp.compare import build_compare
+from sr_hub.webapp.engine import Engine
+from sr_hub.webapp.fields import EXAMPLES
+from sr_hub.webapp.home import build_home, home_pair
+from sr_hub.webapp.i18n import HEAD, texts, translations
+from sr_hub.webapp.references import build_references
+from sr_hub.webapp.theme import LOGO, STYLE, theme
+from sr_hub.webapp.upscale import build_upscale
+from sr_hub.webapp.work import KEPT_SECONDS
+
+MAX_FILE_SIZE = "40mb"
+"""The largest upload; the pixel limit of `Engine` is the narrower one for most files."""
+
+QUEUE_LENGTH = 20
+"""Visitors that may wait; later ones are told to come back."""
+
+
+def build_app(
+    models: dict[str, Path] | None = None,
+    *,
+    max_pixels: int | None = None,
+    results: Path = RESULTS,
+) -> gr.Blocks:
+    """The app, not launched yet; `launch_options` has the rest.
+
+    Args:
+        models: name -> Hub folder of the networks on offer, instead of the bundled ones.
+        max_pixels: the largest input, in pixels, instead of SR_HUB_MAX_PIXELS or 3 million.
+        results: folder of `eval`'s JSON files, instead of the stored ones.
+    """
+    engine = Engine(models, max_pixels=max_pixels)
+    with gr.Blocks(
+        title="sr_hub",
+        analytics_enabled=False,
+        delete_cache=(KEPT_SECONDS // 4, KEPT_SECONDS),
+    ) as demo:
+        build_home(home_pair(engine))
+    pages = {
+        "upscale": lambda: build_upscale(engine),
+        "compare": lambda: build_compare(engine),
+        "benchmarks": lambda: build_benchmarks(results),
+        "references": build_references,
+    }
+    for name, build in pages.items():
+        with demo.route(texts("en")[f"nav_{name}"], f"/{name}", show_in_navbar=False):
+            build()
+    return demo.queue(max_size=QUEUE_LENGTH)
+
+
+def launch_options() -> dict[str, Any]:
+    """What `build_app().launch(...)` is given."""
+    return {
+        "theme": theme(),
+        "css_paths": STYLE,
+        "head": HEAD,
+        "i18n": translations(),
+        "favicon_path": LOGO,
+        "allowed_paths": [str(EXAMPLES)],
+        "max_file_size": MAX_FILE_SIZE,
+        "footer_links": ["api", "settings"],
+        "run_history": False,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+    }

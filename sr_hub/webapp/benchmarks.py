@@ -1,0 +1,127 @@
+"""The page of stored results: one table per benchmark and protocol, the reports' numbers beside."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from sr_hub.metrics import Protocol
+from sr_hub.models import BASELINES
+from sr_hub.records import read_results
+from sr_hub.tables import Row, rows_of
+from sr_hub.webapp.i18n import Say, speaker, text
+from sr_hub.webapp.plot import Point, scatter
+from sr_hub.webapp.printed import MAIN_REPORT, OTHER_REPORT, main_report
+from sr_hub.webapp.tables import Line, definition, html_table, metric_table
+from sr_hub.webapp.theme import bar, block, heading
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+class Benchmarks:
+    """The stored results of a folder of `eval`'s JSON files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.records = [read_results(path) for path in sorted(folder.glob("*.json"))]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Benchmarks with stored or printed results, in the order in which they are known."""
+        stored = [name for record in self.records for name in record["datasets"]]
+        order = ["Set5", "Set14", "BSD100", "Urban100"]
+        named = dict.fromkeys([*order, *stored])
+        return [name for name in named if name in stored or name in MAIN_REPORT]
+
+    def rows(self, dataset: str, protocol: str) -> list[Row]:
+        """The stored rows; where two files hold the same model, the later file's."""
+        rows = {
+            row.model: row for record in self.records for row in rows_of(record, dataset, protocol)
+        }
+        return list(rows.values())
+
+    def origin(self, dataset: str, protocol: str) -> str:
+        """Which command on which machine made the stored rows."""
+        lines = []
+        for record in self.records:
+            if rows_of(record, dataset, protocol):
+                where = record.get("hardware", "")
+                lines.append(f"<code>{record.get('command', '')}</code> {where}")
+        return "<br>".join(dict.fromkeys(lines))
+
+    def table(self, dataset: str, protocol: str, say: Say) -> str:
+        """The stored rows as HTML, with the main report's under its own protocol."""
+        ours = self.rows(dataset, protocol)
+        beside = main_report(dataset) if protocol == Protocol.REPORT else []
+        if not ours and not beside:
+            return f"<p class='note'>{say('benchmarks_none')}</p>"
+        about = f"<b>{say('compare_protocol')} {protocol}</b>: {definition(protocol)}."
+        if ours:
+            about += f"<br>{say('benchmarks_made_by')}: {self.origin(dataset, protocol)}"
+        return metric_table(ours + beside, protocol, say, about, [row.model for row in beside])
+
+    def plot(self, dataset: str, protocol: str, say: Say) -> str:
+        """PSNR of the stored rows against their seconds, as HTML."""
+        points = [
+            Point(row.model, row.values["seconds"], row.values["psnr"], row.model in BASELINES)
+            for row in self.rows(dataset, protocol)
+        ]
+        return scatter(points, say("benchmarks_plot_x"), say("benchmarks_plot_y"))
+
+    def reports(self, dataset: str, protocol: str, say: Say) -> str:
+        """The reports' own tables of a benchmark as HTML, without what `table` holds already."""
+        parts = []
+        if printed := main_report(dataset):
+            about = say("benchmarks_reports_info")
+            if protocol == Protocol.REPORT:
+                parts.append(f"<p class='note'>{about}</p>")
+            else:
+                names = [row.model for row in printed]
+                parts.append(f"<h3>{say('benchmarks_reports')}</h3>")
+                parts.append(metric_table(printed, Protocol.REPORT, say, about, names))
+        if cells := OTHER_REPORT.get(dataset):
+            titles = [say(f"table_{name}") for name in ("method", "psnr", "ssim")]
+            line = Line("report: SRGAN (PyTorch)", cells, kind="theirs")
+            parts.append(f"<h3>{say('benchmarks_other')}</h3>")
+            parts.append(html_table(titles, [line], say("benchmarks_other_info")))
+        return "".join(parts)
+
+    def show(self, dataset: str, protocol: str, request: gr.Request) -> tuple[str, str, str]:
+        """Table, plot and the reports' tables in the visitor's language."""
+        say = speaker(request)
+        parts = (self.table, self.plot, self.reports)
+        return tuple(part(dataset, protocol, say) for part in parts)
+
+
+def build_benchmarks(folder: Path) -> None:
+    """The page's components and handlers, inside the current `gr.Blocks`."""
+    stored = Benchmarks(folder)
+    bar("benchmarks")
+    heading("benchmarks")
+    first, protocol_at_first = stored.datasets[0], str(Protocol.Y)
+    with gr.Row():
+        dataset = gr.Radio(
+            stored.datasets, value=first, label=text("benchmarks_dataset"), elem_id="dataset"
+        )
+        protocol = gr.Radio(
+            [str(p) for p in Protocol],
+            value=protocol_at_first,
+            label=text("compare_protocol"),
+            elem_id="protocol",
+        )
+    start = (first, protocol_at_first)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=6, min_width=300):
+            table = block(lambda say: stored.table(*start, say), elem_id="numbers")
+        with gr.Column(scale=5, min_width=300):
+            plot = block(lambda say: stored.plot(*start, say), elem_id="plot")
+    reports = block(lambda say: stored.reports(*start, say), elem_id="reports")
+    listener: dict[str, Any] = {
+        "fn": stored.show,
+        "inputs": [dataset, protocol],
+        "outputs": [table, plot, reports],
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_limit": None,
+    }
+    dataset.change(**listener)
+    protocol.change(**listener)

@@ -1,0 +1,264 @@
+"""What the buttons of the Compare page do: make small, enlarge by every method, measure, look."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sr_hub.degrade import BLUR_RADIUS, blur, downscale, jpeg, modcrop, quantise
+from sr_hub.errors import SRHubError
+from sr_hub.evaluate import Values, score
+from sr_hub.figures import box_at, error_map, strip, telling_box
+from sr_hub.image import from_tensor, to_tensor
+from sr_hub.pairs import fit_pair
+from sr_hub.tables import Row, csv_table, show
+from sr_hub.webapp.engine import Engine, StoppedError, device_of
+from sr_hub.webapp.fields import read_picture
+from sr_hub.webapp.i18n import Say, message, speaker
+from sr_hub.webapp.tables import definition, metric_table
+from sr_hub.webapp.view import OVERVIEW_SIDE, PREVIEW_SIDE, Spot, fit, overview, preview
+from sr_hub.webapp.work import Work, discard
+
+SCALE = 4
+
+TRUTH, SMALL = "truth", "small"
+"""Names under which a run keeps the true and the small picture."""
+
+
+def make_small(hr: Tensor, sigma: float, noise: float, quality: int) -> Tensor:
+    """`hr` made four times smaller, as a real file may have been.
+
+    Args:
+        hr: (1, 3, H, W), RGB in [0, 1].
+        sigma: of the Gaussian blur before, in pixels of `hr`; 0 for none.
+        noise: of the Gaussian noise after, of 255; 0 for none. Always the same noise.
+        quality: of JPEG at the end, 1 to 99; 100 for none.
+
+    Returns:
+        (1, 3, H // 4, W // 4), of the 256 values of an 8-bit file.
+
+    Raises:
+        SRHubError: if the picture is too small for it.
+    """
+    height, width = hr.shape[-2:]
+    smallest = BLUR_RADIUS + 1 if sigma else SCALE
+    if min(height, width) < smallest:
+        raise SRHubError(f"{width}x{height} is too small: {smallest} pixels a side are needed")
+    if sigma:
+        hr = blur(hr, torch.tensor([[sigma, sigma]]), torch.zeros(1))
+    lr = downscale(modcrop(hr, SCALE), SCALE)
+    if noise:
+        generator = torch.Generator().manual_seed(0)
+        lr = lr + torch.randn(lr.shape, generator=generator) * noise / 255
+    return jpeg(lr, torch.tensor([float(quality)])) if quality < 100 else quantise(lr)
+
+
+def measured(work: Work, protocol: str) -> list[Row]:
+    """A row for each method of a run; its metrics are computed once per protocol."""
+    if protocol not in work.scores:
+        outputs = {name: tensor_of(work, name) for name in work.order}
+        work.scores[protocol] = score(outputs, tensor_of(work, TRUTH), [protocol], SCALE)[protocol]
+    scores: dict[str, Values] = work.scores[protocol]
+    return [Row(n, scores[n] | {"seconds": work.results[n].seconds}) for n in work.order]
+
+
+def tensor_of(work: Work, name: str) -> Tensor:
+    """A kept picture as (1, 3, H, W), RGB in [0, 1]."""
+    return to_tensor(Image.fromarray(work.pixels(name)))
+
+
+class CompareHandlers:
+    """What the page's buttons do. Holds nothing of a visitor."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def run(
+        self,
+        truth: str | None,
+        low: str | None,
+        sigma: float,
+        noise: float,
+        quality: int,
+        models: list[str],
+        protocol: str,
+        old: Work | None,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> tuple[Any, ...]:
+        """Make the picture small, enlarge it by every method, measure; the page's new values."""
+        if not truth or not models:
+            name = "no_model" if truth else "no_truth"
+            raise gr.Error(message(name, request), print_exception=False)
+        discard(old)
+
+        def advance(done: int, total: int, name: str) -> None:
+            self.engine.check(request.session_hash)
+            progress((done, total), desc=name)
+
+        try:
+            self.engine.begin(request.session_hash)
+            advance(0, 1, message("reading", request))
+            lr, hr = self._pair(truth, low, (sigma, noise, quality), request)
+            work = self._enlarge(truth, lr, hr, models, advance)
+            advance(0, 1, message("measuring", request))
+            return work, *first_look(work, protocol, speaker(request))
+        except StoppedError:
+            gr.Info(message("stopped", request))
+            return (gr.skip(),) * 12
+        except SRHubError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def rescore(self, work: Work | None, protocol: str, request: gr.Request) -> tuple[Any, ...]:
+        """The numbers of a run under another protocol: table, CSV, strip. Nothing is run again."""
+        if work is None or not work.folder.exists():
+            return (gr.skip(),) * 5
+        return *numbers(work, protocol, speaker(request)), *spot(work, protocol)
+
+    def look(
+        self, work: Work | None, protocol: str, across: float, down: float, side: int
+    ) -> tuple[Any, ...]:
+        """The overview with the spot framed, the strip of the spot and its file."""
+        if work is None or not work.folder.exists():
+            return (gr.skip(),) * 3
+        work.spot = (across, down, int(side))
+        return spot(work, protocol)
+
+    def point(self, work: Work | None, event: gr.SelectData) -> tuple[Any, Any]:
+        """Where in the picture a click on the overview fell, in percent across and down."""
+        return work.percent(TRUTH, event) if work else (gr.skip(), gr.skip())
+
+    def stop(self, request: gr.Request) -> None:
+        """End the visitor's run at its next tile."""
+        self.engine.stop(request.session_hash)
+
+    def call(
+        self, image: str, models: list[str], protocol: str, request: gr.Request
+    ) -> dict[str, Any]:
+        """Make a true picture four times smaller, enlarge it by each model, measure.
+
+        Args:
+            image: any picture file.
+            models: names of methods, such as bicubic and rrim-x4.
+            protocol: y, rgb or report.
+            request: comes from gradio.
+
+        Returns:
+            The protocol's definition, and the metrics and seconds of each model.
+        """
+        try:
+            lr, hr = self._pair(image, None, (0, 0, 100), request)
+            work = self._enlarge(image, lr, hr, models, lambda *_: None)
+            rows = measured(work, protocol)
+        except SRHubError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        discard(work)
+        values = {
+            row.model: {k: v if math.isfinite(v) else str(v) for k, v in row.values.items()}
+            for row in rows
+        }
+        return {"protocol": protocol, "definition": definition(protocol), "models": values}
+
+    def _pair(
+        self, truth: str, low: str | None, damage: tuple[float, float, int], request: gr.Request
+    ) -> tuple[Tensor, Tensor]:
+        """The small and the true picture, each (1, 3, h, w) in [0, 1], cut to fit."""
+        hr = to_tensor(preview(read_picture(truth, self.engine.max_pixels, request)))
+        if low:
+            lr = to_tensor(preview(read_picture(low, self.engine.max_pixels, request)))
+        else:
+            lr = make_small(hr, *damage)
+        return fit_pair(hr, lr, SCALE, Path(truth).name)
+
+    def _enlarge(
+        self,
+        path: str,
+        lr: Tensor,
+        hr: Tensor,
+        models: list[str],
+        advance: Callable[[int, int, str], None],
+    ) -> Work:
+        """Every model's result for the small picture, kept on disk."""
+        upscalers = {name: self.engine.upscaler(name) for name in models}
+        for name, upscaler in upscalers.items():
+            if upscaler.scale != SCALE:
+                raise SRHubError(f"{name} enlarges by {upscaler.scale}; this page compares x4")
+        small = from_tensor(lr)
+        work = Work.begin(self.engine.root, path, small, TRUTH, list(upscalers))
+        work.keep(TRUTH, from_tensor(hr), scale=SCALE)
+        work.keep(SMALL, small)
+        for name, upscaler in upscalers.items():
+            progress = partial(advance, name=name)
+            progress(0, 1)
+            picture, seconds = self.engine.enlarge(upscaler, small, progress)
+            work.keep(name, picture, scale=SCALE, seconds=seconds, device=device_of(upscaler))
+        return work
+
+
+def first_look(work: Work, protocol: str, say: Say) -> tuple[Any, ...]:
+    """Everything that a finished run shows: section, galleries, controls, numbers, spot."""
+    hr, names = tensor_of(work, TRUTH), work.order
+    outputs = {name: tensor_of(work, name) for name in names}
+    box = telling_box(hr, list(outputs.values()))
+    width, height = work.results[TRUTH].size
+    across = round((box.left + box.side / 2) / width * 100, 1)
+    down = round((box.top + box.side / 2) / height * 100, 1)
+    work.spot = (across, down, box.side)
+    shown = {TRUTH: say("compare_truth_name"), SMALL: say("compare_small_name")}
+    pictures = [
+        (str(work.picture(name, PREVIEW_SIDE)), shown.get(name, name))
+        for name in (TRUTH, *names, SMALL)
+    ]
+    maps = [
+        (str(work.save(fit(error_map(sr, hr), PREVIEW_SIDE), f"error-{i}.png")), name)
+        for i, (name, sr) in enumerate(outputs.items())
+    ]
+    side = gr.Slider(value=box.side, maximum=max(min(width, height), 17))
+    return (
+        gr.Column(visible=True),
+        pictures,
+        maps,
+        across,
+        down,
+        side,
+        *numbers(work, protocol, say),
+        *spot(work, protocol),
+    )
+
+
+def numbers(work: Work, protocol: str, say: Say) -> tuple[str, Any]:
+    """The table with the protocol's definition, and its CSV file."""
+    rows, meaning = measured(work, protocol), definition(protocol)
+    width, height = work.size
+    about = (
+        f"<b>{say('compare_protocol')} {protocol}</b>: {meaning}.<br>"
+        f"{say('compare_small_name')}: {width} × {height} {say('table_pixels')} · "
+        f"{say('table_device')} {work.results[rows[-1].model].device}"
+    )
+    path = work.folder / f"{work.stem}_{protocol}.csv"
+    path.write_text(csv_table(rows, protocol, meaning), encoding="utf-8")
+    return metric_table(rows, protocol, say, about), gr.DownloadButton(value=str(path))
+
+
+def spot(work: Work, protocol: str) -> tuple[str, str, Any]:
+    """The overview with the spot framed, the strip of the spot, the strip's file."""
+    across, down, side = work.spot
+    size = work.results[TRUTH].size
+    box = box_at(across / 100 * size[0], down / 100 * size[1], side, *size)
+    captions = {
+        row.model: " / ".join(show(row.values[m], m, protocol) for m in ("psnr", "ssim"))
+        for row in measured(work, protocol)
+    }
+    outputs = {name: tensor_of(work, name) for name in work.order}
+    note = f"PSNR dB / SSIM of the whole picture, protocol {protocol}"
+    sheet = strip(tensor_of(work, TRUTH), outputs, box, captions, note)
+    path = str(work.save(sheet, f"{work.stem}_strip.png"))
+    with Image.open(work.picture(TRUTH, OVERVIEW_SIDE)) as whole:
+        framed = overview(whole, Spot(box.left, box.top, box.side, box.side), size)
+    return str(work.save(framed, "overview.png")), path, gr.DownloadButton(value=path)

@@ -1,0 +1,159 @@
+"""The networks of the app: loaded once for everybody, run for one visitor at a time.
+
+An `Engine` holds no picture and nothing of a visitor but the wish to stop.
+"""
+
+import os
+import re
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from sr_hub.errors import SRHubError
+from sr_hub.models import BASELINES, bundled_models, load_model
+from sr_hub.models.interpolation import Interpolation
+from sr_hub.upscaler import Upscaler
+
+BICUBIC = "bicubic"
+
+ORDER = (BICUBIC, "srresnet-x4", "srgan-x4", "rrim-x4", "rrim-gan-x4")
+"""Methods that come first in every list, in this order."""
+
+DEFAULT_MAX_PIXELS = 3_000_000
+"""Input pixels that two CPU cores enlarge in about a minute; SR_HUB_MAX_PIXELS overrides it."""
+
+HUB_MODELS_KEPT = 2
+"""Networks from the Hub that stay in memory, besides all bundled ones."""
+
+HEAVY = {"concurrency_id": "networks", "concurrency_limit": 1}
+"""What every listener that runs networks is given: one run at a time on the whole machine."""
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+
+Progress = Callable[[int, int], None]
+
+
+class StoppedError(Exception):
+    """The visitor pressed Stop."""
+
+
+def gpu(function: Callable) -> Callable:
+    """`function` on the accelerator of a ZeroGPU machine, where the package `spaces` exists."""
+    try:
+        import spaces
+    except ImportError:
+        return function
+    return spaces.GPU(function)
+
+
+class Engine:
+    """Every network that the app offers.
+
+    Args:
+        models: name -> Hub folder, instead of the bundled ones.
+        max_pixels: the largest input, in pixels, instead of SR_HUB_MAX_PIXELS.
+    """
+
+    def __init__(
+        self, models: dict[str, Path] | None = None, *, max_pixels: int | None = None
+    ) -> None:
+        self._folders = bundled_models() if models is None else dict(models)
+        known = [name for name in ORDER if name in self._folders or name == BICUBIC]
+        self.names = known + [name for name in self._folders if name not in known]
+        self.max_pixels = max_pixels or int(os.environ.get("SR_HUB_MAX_PIXELS", DEFAULT_MAX_PIXELS))
+        self._folder = tempfile.TemporaryDirectory(prefix="sr_hub_", ignore_cleanup_errors=True)
+        self._upscalers: dict[str, Upscaler] = {}
+        self._from_hub: OrderedDict[str, Upscaler] = OrderedDict()
+        self._lock = threading.Lock()
+        self._stop: set[str] = set()
+        self._run = gpu(_run)
+
+    @property
+    def root(self) -> Path:
+        """The folder for visitors' files; it goes away with the engine."""
+        return Path(self._folder.name)
+
+    @property
+    def default(self) -> str:
+        """The model that is chosen at first: the report's own, else the last one."""
+        return "rrim-x4" if "rrim-x4" in self.names else self.names[-1]
+
+    def place(self, name: str) -> int:
+        """Where a method stands in lists: those of `names` first."""
+        return self.names.index(name) if name in self.names else len(self.names)
+
+    def upscaler(self, name: str) -> Upscaler:
+        """The network called `name`, ready to run: one of `names` or a Hub id.
+
+        Raises:
+            SRHubError: if it is neither, or can not be loaded.
+        """
+        with self._lock:
+            if name not in self.names and name not in BASELINES:
+                return self._hub_upscaler(name)
+            if name not in self._upscalers:
+                self._upscalers[name] = Upscaler(self._folders.get(name, name))
+            return self._upscalers[name]
+
+    def bicubic(self, scale: int) -> Upscaler:
+        """The literature's bicubic at `scale`."""
+        return self.upscaler(BICUBIC) if scale == 4 else Upscaler(Interpolation(scale=scale))
+
+    def enlarge(
+        self, upscaler: Upscaler, image: Image.Image, progress: Progress | None = None
+    ) -> tuple[Image.Image, float]:
+        """`image` enlarged, and the seconds that took.
+
+        Raises:
+            SRHubError: if the machine has not enough memory for it.
+            StoppedError: if `progress` raised it.
+        """
+        on_zero_gpu = self._run is not _run
+        started = time.perf_counter()
+        try:
+            enlarged = self._run(upscaler, image, None if on_zero_gpu else progress)
+        except MemoryError:
+            raise SRHubError("there is not enough memory for this picture") from None
+        return enlarged, time.perf_counter() - started
+
+    def begin(self, session: str) -> None:
+        """Forget an earlier wish of this visitor to stop."""
+        self._stop.discard(session)
+
+    def stop(self, session: str) -> None:
+        """End this visitor's run at its next tile."""
+        self._stop.add(session)
+
+    def check(self, session: str) -> None:
+        """Raise `StoppedError` if this visitor wishes to stop."""
+        if session in self._stop:
+            self._stop.discard(session)
+            raise StoppedError
+
+    def _hub_upscaler(self, name: str) -> Upscaler:
+        if not _HUB_ID.fullmatch(name) or Path(name).exists():
+            raise SRHubError(f"{name!r} is not a Hub id: it looks like user/repository")
+        if name in self._from_hub:
+            self._from_hub.move_to_end(name)
+        else:
+            # Without this machine's token: a visitor sees public repositories only.
+            upscaler = Upscaler(load_model(name, token=False))
+            upscaler.name = name
+            self._from_hub[name] = upscaler
+            if len(self._from_hub) > HUB_MODELS_KEPT:
+                self._from_hub.popitem(last=False)
+        return self._from_hub[name]
+
+
+def _run(upscaler: Upscaler, image: Image.Image, progress: Progress | None) -> Image.Image:
+    return upscaler(image, progress=progress)
+
+
+def device_of(upscaler: Upscaler) -> str:
+    """Where and how precisely a network runs, for people: "cpu, bf16"."""
+    return f"{upscaler.device}, {upscaler.precision}"

@@ -1,0 +1,104 @@
+"""The app's texts in three languages, chosen in the browser.
+
+What a page holds from the start is a mark that the browser replaces: `text("upscale_title")` for a
+label or a value, `everywhere(...)` for HTML with several texts in it. What an answer of the server
+holds is written in the language of the request: `speaker(request)`.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import gradio as gr
+
+LANGUAGES = {"en": "English", "zh-TW": "繁體中文", "zh-CN": "简体中文"}
+"""Locale names, as browsers and gradio spell them, and what a reader calls them."""
+
+COOKIE = "sr_hub_language"
+
+Say = Callable[[str], str]
+"""Gives the text of a name in one language."""
+
+# Runs before gradio's front end reads `navigator.language`, which decides the language of
+# everything on the page. The visitor's own choice wins, then the browser's; every kind of
+# Chinese is one of the two that are written here, every other language is English.
+HEAD = f"""
+<script>
+(() => {{
+  let asked = null;
+  try {{ asked = localStorage.getItem("{COOKIE}"); }} catch {{}}
+  asked = asked || navigator.language || "en";
+  const traditional = /^zh\\b.*(TW|HK|MO|Hant)/i.test(asked);
+  const language = !/^zh\\b/i.test(asked) ? "en" : traditional ? "zh-TW" : "zh-CN";
+  Object.defineProperty(navigator, "language", {{ get: () => language, configurable: true }});
+  document.documentElement.lang = language;
+  const framed = location.protocol === "https:" ? "None; Secure; Partitioned" : "Lax";
+  document.cookie = "{COOKIE}=" + language + "; path=/; SameSite=" + framed;
+  document.addEventListener("click", (event) => {{
+    const button = event.target.closest("[data-language]");
+    if (!button) return;
+    try {{ localStorage.setItem("{COOKIE}", button.dataset.language); }} catch {{}}
+    location.reload();
+  }});
+}})();
+</script>
+"""
+
+
+@cache
+def texts(language: str) -> dict[str, str]:
+    """Every text of one of `LANGUAGES`: "page_name" -> text."""
+    path = Path(__file__).with_name("texts") / f"{language}.toml"
+    pages = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {f"{page}_{name}": text for page, names in pages.items() for name, text in names.items()}
+
+
+@cache
+def translations() -> gr.I18n:
+    """What `launch(i18n=...)` wants; complete once the pages are built."""
+    return gr.I18n(**{language: dict(texts(language)) for language in LANGUAGES})
+
+
+def text(key: str) -> str:
+    """The mark that the browser replaces by the text called `key` in the visitor's language.
+
+    Raises:
+        KeyError: if no text has that name.
+    """
+    texts("en")[key]
+    return str(translations()(key))
+
+
+def everywhere(write: Callable[[Say], str]) -> str:
+    """The mark of what `write` makes of the texts of each language; the browser replaces it."""
+    written = {language: write(texts(language).__getitem__) for language in LANGUAGES}
+    key = "built_" + hashlib.sha256(written["en"].encode()).hexdigest()[:16]
+    for language, words in written.items():
+        translations().translations[language][key] = words
+    return str(translations()(key))
+
+
+def language_of(request: gr.Request | None) -> str:
+    """The language of the page that sent a request: its cookie, else what its browser accepts."""
+    if request is None:
+        return "en"
+    chosen = request.cookies.get(COOKIE)
+    if chosen in LANGUAGES:
+        return chosen
+    accepted = request.headers.get("accept-language", "").split(",")[0].lower()
+    if not accepted.startswith("zh"):
+        return "en"
+    return "zh-TW" if any(place in accepted for place in ("tw", "hk", "mo", "hant")) else "zh-CN"
+
+
+def speaker(request: gr.Request | None) -> Say:
+    """The texts in the language of the request."""
+    return texts(language_of(request)).__getitem__
+
+
+def message(name: str, request: gr.Request | None, *values: str) -> str:
+    """The notice called `name`, with `values` put in, in the language of the request."""
+    notice = speaker(request)(f"message_{name}")
+    return notice % values if values else notice

@@ -1,0 +1,128 @@
+"""The page that enlarges a picture: slider, the same spot by several methods, lossless download."""
+
+import gradio as gr
+
+from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
+from sr_hub.webapp.fields import Picture, examples, spot_fields
+from sr_hub.webapp.i18n import Say, text
+from sr_hub.webapp.theme import bar, block, heading
+from sr_hub.webapp.upscaling import PANES, ZOOM, UpscaleHandlers, start_over
+from sr_hub.webapp.work import KEPT_SECONDS, discard
+
+ALSO = ("srgan-x4", "rrim-x4")
+"""Networks that are shown beside bicubic and the chosen model, at first."""
+
+
+def build_upscale(engine: Engine) -> None:
+    """The page's components and handlers, inside the current `gr.Blocks`."""
+    handlers = UpscaleHandlers(engine)
+    bar("upscale")
+    heading("upscale")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=300):
+            asked = _questions(engine)
+            with gr.Row():
+                run = gr.Button(text("upscale_run"), variant="primary", elem_id="run", scale=3)
+                stop = gr.Button(text("upscale_stop"), elem_id="stop", scale=1, min_width=90)
+            again = gr.Button(text("upscale_again"), variant="secondary", elem_id="again")
+        with gr.Column(scale=7, min_width=300):
+            slider = gr.ImageSlider(
+                label=text("upscale_slider"),
+                format="png",
+                type="filepath",
+                interactive=False,
+                buttons=["fullscreen"],
+                height=440,
+                elem_id="slider",
+            )
+            download = gr.DownloadButton(
+                text("upscale_download"), interactive=False, variant="primary", elem_id="download"
+            )
+            table_html = gr.HTML(padding=False, elem_id="numbers")
+    with gr.Column(visible=False) as section:
+        block(_spot_heading)
+        panes = _panes()
+        shown, place = spot_fields(
+            gr.Slider(1, 8, ZOOM, step=1, label=text("upscale_zoom"), elem_id="zoom", render=False)
+        )
+    work = gr.State(None, time_to_live=KEPT_SECONDS, delete_callback=discard)
+
+    private = {"api_visibility": "private"}
+    light = {"show_progress": "hidden", "concurrency_limit": None, **private}
+    run.click(
+        handlers.run,
+        [*asked, work],
+        [slider, download, *place[:2], table_html, section, work, shown, *panes],
+        show_progress_on=[slider],
+        **HEAVY,
+        **private,
+    )
+    stop.click(handlers.stop, None, None, queue=False, **private)
+    looked = {"fn": handlers.look, "inputs": [work, *place], "outputs": [shown, *panes], **light}
+    shown.select(handlers.point, [work], place[:2], **light).then(**looked)
+    for control in place:
+        control.release(**looked)
+    emptied = [asked[0], slider, download, table_html, section, work]
+    again.click(start_over, [work], emptied, **light)
+    _endpoint(handlers, engine)
+
+
+def _questions(engine: Engine) -> list[gr.components.Component]:
+    """Picture, model, Hub id, other methods."""
+    networks = [name for name in engine.names if name != BICUBIC]
+    picture = Picture(
+        label=text("upscale_input"),
+        placeholder=text("upscale_placeholder"),
+        height=300,
+        elem_id="picture",
+    )
+    examples(picture, "waves.png", "bridge.png", "chart.png")
+    model = gr.Dropdown(
+        engine.names, value=engine.default, label=text("upscale_model"), elem_id="model"
+    )
+    also = gr.CheckboxGroup(
+        networks,
+        value=[name for name in ALSO if name in networks],
+        label=text("upscale_also"),
+        elem_id="also",
+    )
+    with gr.Accordion(text("upscale_hub"), open=False):
+        hub = gr.Textbox(
+            label=text("upscale_hub_label"),
+            info=text("upscale_hub_info"),
+            placeholder="user/rrim-x4",
+            max_lines=1,
+            elem_id="hub",
+        )
+    return [picture, model, hub, also]
+
+
+def _spot_heading(say: Say) -> str:
+    return f"<h2>{say('upscale_region')}</h2><p class='lead'>{say('upscale_region_lead')}</p>"
+
+
+def _panes() -> list[gr.Image]:
+    """The fields that show the spot, one for each method, hidden until there is one."""
+    with gr.Row(elem_id="panes"):
+        return [
+            gr.Image(
+                format="png",
+                visible=False,
+                interactive=False,
+                buttons=["fullscreen"],
+                min_width=230,
+                elem_id=f"pane-{index}",
+            )
+            for index in range(PANES)
+        ]
+
+
+def _endpoint(handlers: UpscaleHandlers, engine: Engine) -> None:
+    """`/upscale` for programs: a picture file and a model's name -> a PNG file and the readouts."""
+    image = Picture(label="image", visible=False)
+    model = gr.Textbox(engine.default, label="model", visible=False)
+    result = gr.File(label="result", visible=False)
+    facts = gr.JSON(label="readouts", visible=False)
+    gr.Button(visible=False).click(
+        handlers.call, [image, model], [result, facts], api_name="upscale", **HEAVY
+    )

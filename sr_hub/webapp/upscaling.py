@@ -1,0 +1,216 @@
+"""What the buttons of the Upscale page do: run the networks, look around in what they made."""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from sr_hub.errors import SRHubError
+from sr_hub.image import save, to_tensor
+from sr_hub.metrics import consistency
+from sr_hub.tables import show
+from sr_hub.webapp.engine import BICUBIC, Engine, StoppedError, device_of
+from sr_hub.webapp.fields import read_picture
+from sr_hub.webapp.i18n import Say, message, speaker
+from sr_hub.webapp.tables import Line, html_table
+from sr_hub.webapp.view import (
+    OVERVIEW_SIDE,
+    PREVIEW_SIDE,
+    busiest,
+    crop,
+    overview,
+    preview,
+    spot_at,
+)
+from sr_hub.webapp.work import Work, discard
+
+PANES = 6
+"""Most methods that are shown side by side."""
+
+ZOOM = 3
+"""Screen pixels per pixel of a result, at first."""
+
+
+class UpscaleHandlers:
+    """What the page's buttons do. Holds nothing of a visitor."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def run(
+        self,
+        path: str | None,
+        model: str,
+        hub: str,
+        also: list[str],
+        old: Work | None,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Iterator[tuple[Any, ...]]:
+        """Enlarge by bicubic, the chosen model and the others; show each as soon as it is there."""
+        if not path:
+            raise gr.Error(message("no_picture", request), print_exception=False)
+        discard(old)
+        chosen = (hub or "").strip() or model
+        names = list(dict.fromkeys([BICUBIC, chosen, *also]))[:PANES]
+        order = sorted(names, key=self.engine.place)
+        try:
+            self.engine.begin(request.session_hash)
+            progress(0, desc=message("reading", request))
+            self.engine.upscaler(chosen)
+            image = read_picture(path, self.engine.max_pixels, request)
+            work = Work.begin(self.engine.root, path, image, chosen, order)
+            work.spot = (*busiest(image), ZOOM)
+            for name in names:
+                yield self._step(name, image, work, self._advance(name, request, progress), request)
+        except StoppedError:
+            gr.Info(message("stopped", request))
+        except SRHubError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def look(self, work: Work | None, across: float, down: float, zoom: int) -> tuple[Any, ...]:
+        """The overview with the spot framed, and the spot by every method."""
+        if work is None or not work.folder.exists():
+            return (gr.skip(),) * (1 + PANES)
+        work.spot = (across, down, int(zoom))
+        return spot_pictures(work)
+
+    def point(self, work: Work | None, event: gr.SelectData) -> tuple[Any, Any]:
+        """Where in the picture a click on the overview fell, in percent across and down."""
+        return work.percent(work.chosen, event) if work else (gr.skip(), gr.skip())
+
+    def stop(self, request: gr.Request) -> None:
+        """End the visitor's run at its next tile."""
+        self.engine.stop(request.session_hash)
+
+    def call(self, image: str, model: str, request: gr.Request) -> tuple[str, dict[str, Any]]:
+        """Enlarge one picture file.
+
+        Args:
+            image: any picture file.
+            model: a bundled model, "bicubic", or a Hub id like user/rrim-x4.
+            request: comes from gradio.
+
+        Returns:
+            A PNG file, and what was measured: sizes, seconds, consistency PSNR in dB.
+        """
+        try:
+            upscaler = self.engine.upscaler(model)
+            source = read_picture(image, self.engine.max_pixels, request)
+            picture, seconds = self.engine.enlarge(upscaler, source)
+            kept = consistency_of(picture, source, upscaler.scale)
+        except SRHubError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        work = Work.begin(self.engine.root, image, source, model, [model])
+        facts = {
+            "model": model,
+            "input": list(source.size),
+            "output": list(picture.size),
+            "seconds": round(seconds, 3),
+            "consistency_psnr": round(kept, 3) if math.isfinite(kept) else str(kept),
+            "device": device_of(upscaler),
+        }
+        return str(save_download(picture, work, model)), facts
+
+    def _advance(
+        self, name: str, request: gr.Request, progress: gr.Progress
+    ) -> Callable[[int, int], None]:
+        def advance(done: int, total: int) -> None:
+            self.engine.check(request.session_hash)
+            progress((done, total), desc=name)
+
+        advance(0, 1)
+        return advance
+
+    def _step(
+        self,
+        name: str,
+        image: Image.Image,
+        work: Work,
+        advance: Callable[[int, int], None],
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
+        """Run one method; the page's new values."""
+        scale = self.engine.upscaler(work.chosen).scale
+        upscaler = self.engine.bicubic(scale) if name == BICUBIC else self.engine.upscaler(name)
+        picture, seconds = self.engine.enlarge(upscaler, image, advance)
+        work.keep(
+            name,
+            picture,
+            scale=upscaler.scale,
+            seconds=seconds,
+            consistency=consistency_of(picture, image, upscaler.scale),
+            device=device_of(upscaler),
+        )
+        if work.chosen not in work.results:
+            return (gr.skip(),) * (8 + PANES)
+        once = (gr.skip(),) * 4
+        if name == work.chosen:
+            pair = tuple(str(work.picture(n, PREVIEW_SIDE)) for n in (BICUBIC, name))
+            slider = gr.ImageSlider(pair, label=f"{BICUBIC} | {name}")
+            file = str(save_download(picture, work, name))
+            once = (slider, gr.DownloadButton(value=file, interactive=True), *work.spot[:2])
+        table = numbers(work, speaker(request))
+        return (*once, table, gr.Column(visible=True), work, *spot_pictures(work))
+
+
+def consistency_of(picture: Image.Image, image: Image.Image, scale: int) -> float:
+    """PSNR in dB of `picture`, made small again, against `image`; both as seen on white."""
+    return consistency(to_tensor(preview(picture)), to_tensor(preview(image)), scale)
+
+
+def save_download(picture: Image.Image, work: Work, model: str) -> Path:
+    """The lossless file of a result, named after the upload and the model."""
+    path = work.folder / f"{work.stem}_{model.split('/')[-1]}.png"
+    save(picture, path)
+    return path
+
+
+def spot_pictures(work: Work) -> tuple[Any, ...]:
+    """The overview with the spot framed, then one pane for each result, the rest hidden."""
+    scale = max(result.scale for result in work.results.values())
+    across, down, zoom = work.spot
+    spot = spot_at(work.size, across, down, zoom, scale)
+    with Image.open(work.picture(work.chosen, OVERVIEW_SIDE)) as whole:
+        whole.load()
+    panes = []
+    for index, (name, result) in enumerate(work.shown()):
+        pane = crop(work.pixels(name), spot, result.scale, zoom)
+        path = work.save(pane, f"pane-{index}.png")
+        panes.append(gr.Image(str(path), label=name, visible=True))
+    panes += [gr.Image(visible=False)] * (PANES - len(panes))
+    return (str(work.save(overview(whole, spot, work.size), "overview.png")), *panes)
+
+
+def numbers(work: Work, say: Say) -> str:
+    """The table of a run as HTML."""
+    titles = [
+        say("table_method"),
+        f"{say('table_output')} ({say('table_pixels')})",
+        say("table_seconds"),
+        f"{say('table_consistency')} (dB)",
+    ]
+    top = max(round(result.consistency, 2) for result in work.results.values())
+    lines = []
+    for name, result in work.shown():
+        size, kept = f"{result.size[0]} × {result.size[1]}", show(result.consistency, "psnr", "y")
+        best = frozenset({2} if round(result.consistency, 2) == top else ())
+        kind = "chosen" if name == work.chosen else ""
+        lines.append(Line(name, (size, f"{result.seconds:.2f}", kept), best, kind))
+    width, height = work.size
+    about = (
+        f"{say('table_input')}: {width} × {height} {say('table_pixels')} · "
+        f"{say('table_device')} {work.results[work.chosen].device}<br>"
+        f"{say('table_consistency_info')}<br>{say('upscale_lossless')}"
+    )
+    return html_table(titles, lines, about)
+
+
+def start_over(work: Work | None) -> tuple[Any, ...]:
+    """An empty page."""
+    discard(work)
+    download = gr.DownloadButton(value=None, interactive=False)
+    return None, None, download, "", gr.Column(visible=False), None
