@@ -55,6 +55,9 @@ More keys: "data", a list of {"name", "pictures", "licences", "url"}; "datasets"
 "losses" with a weight for "adversarial" makes it the card of a GAN.
 """
 
+DATA_ENTRY = {"name": "not named", "pictures": None, "licences": None, "url": None}
+"""What an entry of "data" says where it says nothing."""
+
 PAPERS = {
     "srresnet": "Ledig et al. 2017, SRGAN and SRResNet, https://arxiv.org/abs/1609.04802",
     "esrgan": "Wang et al. 2018, ESRGAN, https://arxiv.org/abs/1809.00219",
@@ -144,7 +147,7 @@ def card_text(
         "is_gan": is_gan,
         "source": source,
         "training": [(TRAINING[key], _plain(training[key])) for key in TRAINING if key in training],
-        "data": training.get("data", []),
+        "data": [DATA_ENTRY | entry for entry in training.get("data", [])],
         "degradation": training.get("degradation", "the antialiased bicubic of the literature"),
         "license_text": _license_text(facts),
         "measured": measured,
