@@ -255,6 +255,17 @@ def test_a_folder_is_a_contestant_with_the_checksum_of_its_weights(tmp_path):
     assert model.run(torch.rand(1, 3, 5, 7)).shape == (1, 3, 10, 14)
 
 
+def test_a_hub_id_is_a_contestant_with_its_commit(hub):
+    commit = ESPCN(scale=2).push_to_hub("user/small").oid
+    for name in ("user/small", f"user/small@{commit}"):
+        (model,) = load_contestants([name], 2)
+        assert model.name == name
+        assert (model.facts["origin"], model.facts["repository"]) == ("hub", "user/small")
+        assert model.facts["revision"] == commit
+        weights = hub.repo("user/small").commits[commit]["model.safetensors"]
+        assert model.facts["sha256"] == hashlib.sha256(weights).hexdigest()
+
+
 def test_contestants_of_another_scale_are_refused(tmp_path):
     ESPCN(scale=2).save_pretrained(tmp_path / "small")
     with pytest.raises(SRHubError, match="small enlarges by 2, not by 4"):
