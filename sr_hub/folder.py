@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -97,9 +97,9 @@ def save_folder(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
     tensors = {name: t.detach().contiguous() for name, t in stored_tensors(model).items()}
     config = {"architecture": type(model).__name__, **config}
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
-    write_whole(
-        folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, metadata={"format": "pt"})
-    )
+    # Not `save_file`, which makes the file unreadable to anybody else.
+    weights = save(tensors, metadata={"format": "pt"})
+    write_whole(folder / WEIGHTS_FILE, lambda path: path.write_bytes(weights))
     write_whole(folder / CONFIG_FILE, lambda path: path.write_text(text, encoding="utf-8"))
 
 

@@ -223,14 +223,20 @@ def test_shared_slopes_are_still_shared_after_loading(tmp_path):
 def test_an_interrupted_save_leaves_the_old_files(folder, monkeypatch):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def full_disk(tensors, path, metadata):
-        path.write_bytes(b"half")
+    def full_disk(path, content):
+        path.touch()
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("sr_hub.folder.save_file", full_disk)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full_disk)
     with pytest.raises(OSError, match="No space"):
         load_model(folder).save_pretrained(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_everybody_may_read_what_is_saved(folder):
+    modes = {path.stat().st_mode for path in folder.iterdir()}
+    (folder / "other").touch()
+    assert modes == {(folder / "other").stat().st_mode}
 
 
 def test_saving_renews_the_card_or_keeps_it_on_request(folder):

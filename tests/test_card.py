@@ -1,0 +1,203 @@
+"""What a card says is what the folder and the stored results say."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from typer.testing import CliRunner
+
+from sr_hub import card as room
+from sr_hub.card import PICTURE_FILE, card_text
+from sr_hub.cli import app
+from sr_hub.errors import SRHubError
+from sr_hub.folder import CARD_FILE, WEIGHTS_FILE
+from sr_hub.models import MODELS, RRIM, bundled_models, load_model
+from sr_hub.publish import write_card
+from sr_hub.records import FORMAT, write_results
+
+TRAINING = {
+    "recipe": "rrim_gan",
+    "steps": 300_000,
+    "hours": 2.5,
+    "hardware": "one GPU",
+    "base_model": "user/rrim-x4",
+    "losses": {"l1": 1.0, "adversarial": 0.005},
+    "license": "apache-2.0",
+    "datasets": ["user/pictures"],
+    "data": [
+        {"name": "open pictures", "pictures": 403, "licences": "CC0, CC-BY", "url": "https://a.b"}
+    ],
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    RRIM(channels=8, groups=1, shallow="3:4,5:4", middle="3:8", deep="3:16").save_pretrained(
+        tmp_path / "rrim-gan-x4"
+    )
+    return tmp_path / "rrim-gan-x4"
+
+
+def checksum(folder):
+    return hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+
+
+def stored_results(folder, sha256):
+    """A file as `eval` writes it, in which these weights have another name than their folder."""
+    rows = [
+        {"dataset": dataset, "model": model, "protocol": protocol, "mean": mean}
+        for dataset, model, protocol, mean in (
+            ("Set5", "bicubic", "y", {"psnr": 28.42, "ssim": 0.8104}),
+            ("Set5", "mine", "y", {"psnr": 31.234567, "ssim": 0.8812}),
+            ("Set14", "mine", "y", {"psnr": 28.001, "ssim": float("nan")}),
+            ("Set5", "mine", "rgb", {"psnr": 29.5, "ssim": 0.86}),
+            ("Set5", "another", "y", {"psnr": 99.0, "ssim": 0.99}),
+        )
+    ]
+    results = {
+        "format": FORMAT,
+        "scale": 4,
+        "command": "python -m sr_hub eval --data Set5",
+        "hardware": "a fast computer",
+        "protocols": {"y": "luma as in the literature", "rgb": "all channels"},
+        "datasets": {"Set5": {}, "Set14": {}},
+        "models": {"bicubic": {}, "mine": {"sha256": sha256}, "another": {"sha256": "0" * 64}},
+        "results": rows,
+        "seconds": [{"dataset": "Set5", "model": "mine", "mean": 0.25, "pictures": [0.25]}],
+    }
+    folder.mkdir(exist_ok=True)
+    write_results(results, folder / "x4.json")
+    (folder / "other.json").write_text("{}")
+    return folder
+
+
+def card_of(folder, **arguments):
+    return ModelCard(card_text(folder, load_model(folder).facts(), **arguments))
+
+
+def test_the_front_matter_is_what_the_hub_files_a_model_by(folder):
+    (folder / "training.json").write_text(json.dumps(TRAINING))
+    write_card(folder, repo_id="user/rrim-gan-x4")
+    data = ModelCard.load(folder / "README.md").data
+    assert data.library_name == "sr_hub"
+    assert data.pipeline_tag == "image-to-image"
+    assert {"super-resolution", "image-super-resolution", "rrim"} <= set(data.tags)
+    assert data.license == "apache-2.0"
+    assert data.base_model == "user/rrim-x4"
+    assert data.datasets == ["user/pictures"]
+
+
+def test_the_model_index_holds_the_results_of_exactly_these_weights(folder, tmp_path):
+    results = stored_results(tmp_path / "results", checksum(folder))
+    card = card_of(folder, repo_id="user/rrim-gan-x4", results=results)
+    data = ModelCard(str(card)).data
+    assert data.model_name == "rrim-gan-x4"
+    assert data.metrics == ["psnr", "ssim"]
+    found = {(r.dataset_name, r.metric_name): r.metric_value for r in data.eval_results}
+    assert found == {
+        ("Set5", "PSNR (protocol y)"): 31.23457,  # as stored
+        ("Set5", "SSIM (protocol y)"): 0.8812,
+        ("Set14", "PSNR (protocol y)"): 28.001,
+        ("Set5", "PSNR (protocol rgb)"): 29.5,
+        ("Set5", "SSIM (protocol rgb)"): 0.86,
+    }
+    assert {r.dataset_type for r in data.eval_results} == {"eugenesiow/Set5", "eugenesiow/Set14"}
+    assert "| Set5 | mine | **31.23** | **0.8812** |" in card.text
+    assert "| Set5 | bicubic | 28.42 | 0.8104 |" in card.text
+    assert "luma as in the literature" in card.text
+    assert "python -m sr_hub eval --data Set5" in card.text
+    assert "a fast computer" in card.text
+    assert "99.0" not in str(card)
+
+
+def test_results_of_other_weights_are_not_claimed(folder, tmp_path):
+    card = card_of(folder, results=stored_results(tmp_path / "results", "1" * 64))
+    assert card.data.eval_results is None
+    assert "Not measured" in card.text
+
+
+def test_the_text_holds_the_facts(folder):
+    (folder / "training.json").write_text(json.dumps(TRAINING))
+    (folder / PICTURE_FILE).write_bytes(b"picture")
+    text = card_of(folder, repo_id="user/rrim-gan-x4").text
+    model = load_model(folder)
+    for fact in (
+        checksum(folder),
+        f"{model.num_parameters:,}",
+        f"{model.multiply_adds(180, 320) / 1e9:.1f} G",
+        'Upscaler("user/rrim-gan-x4")',
+        "rrim_gan",
+        "300,000",
+        "CC0, CC-BY",
+        f"]({PICTURE_FILE})",
+        "利用人工智慧提升圖片解析度",
+        "林峰正 and 黃仰辰 and 張耀文",
+        "https://arxiv.org/abs/1512.00567",
+        "It invents detail",
+        "faces, number plates, text, evidence or medical pictures",
+    ):
+        assert fact in text
+
+
+def test_a_card_without_facts_says_so_instead_of_guessing(folder):
+    card = card_of(folder)
+    assert card.data.license is None
+    assert "these weights | not stated" in card.text
+    assert "is not recorded here" in card.text
+    assert "It invents detail" not in card.text
+    assert "![" not in card.text
+
+
+def test_facts_that_cannot_be_read_are_one_line(folder):
+    for text in ("{", "[1]"):
+        (folder / "training.json").write_text(text)
+        with pytest.raises(SRHubError, match=r"training.json"):
+            card_of(folder)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_has_a_card_that_parses(name):
+    network = MODELS[name]()
+    facts = network.facts()
+    assert facts.parameters == network.num_parameters
+    assert facts.summary.endswith(".") and "\n" not in facts.summary
+    assert name in room.SOURCES
+    assert facts.output_size[0] % network.scale == 0
+
+
+def test_the_command_renews_a_card(folder):
+    (folder / "README.md").write_text("old")
+    result = CliRunner().invoke(app, ["card", str(folder), "--repo-id", "user/rrim-x4"])
+    assert result.exit_code == 0, result.output
+    card = ModelCard.load(folder / "README.md")
+    assert 'Upscaler("user/rrim-x4")' in card.text
+
+
+def test_the_use_that_the_card_shows_works(folder, tmp_path, monkeypatch):
+    """The five lines of the card, run as they stand, on the folder itself."""
+    pytest.importorskip("sr_hub.upscaler")
+    from PIL import Image
+
+    text = card_of(folder, repo_id=str(folder)).text
+    code = text.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 6), "red").save("small.png")
+    exec(compile(code, "card", "exec"), {})
+    assert Image.open("large.png").size == (32, 24)
+
+
+@pytest.mark.parametrize("name", bundled_models())
+def test_a_bundled_card_is_the_one_that_would_be_written_now(name):
+    folder = bundled_models()[name]
+    renewed = card_text(folder, load_model(folder).facts())
+    written = (folder / CARD_FILE).read_text(encoding="utf-8")
+    assert written == renewed, f"renew it: python -m sr_hub card {folder}"
+
+
+def test_multiply_adds_count_the_convolutions():
+    torch.manual_seed(0)
+    network = MODELS["SRVGGNetCompact"](channels=4, convs=1, scale=2)
+    per_pixel = 9 * (3 * 4 + 4 * 4 + 4 * 12)
+    assert network.multiply_adds(10, 20) == 200 * per_pixel

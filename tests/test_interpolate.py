@@ -1,0 +1,91 @@
+"""Between two checkpoints of one network."""
+
+import pytest
+import torch
+
+from sr_hub import interpolate as room
+from sr_hub.errors import SRHubError
+from sr_hub.interpolate import interpolate, load_with_fidelity
+from sr_hub.models import RRIM, SRResNet
+
+BRANCHES = {"shallow": "3:4,5:4", "middle": "3:4,3+3:4", "deep": "3:16"}
+
+
+def small(**arguments):
+    return RRIM(channels=8, groups=1, **BRANCHES, **arguments).eval()
+
+
+def test_the_ends_are_the_two_networks_and_the_middle_is_their_mean():
+    first, second, image = small(), small(), torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        assert torch.equal(interpolate(first, second, 0)(image), first(image))
+        assert torch.equal(interpolate(first, second, 1)(image), second(image))
+    half = interpolate(first, second, 0.5)
+    for name, weight in half.state_dict().items():
+        mean = (first.state_dict()[name] + second.state_dict()[name]) / 2
+        assert torch.allclose(weight, mean, atol=1e-6)
+
+
+def test_a_quarter_is_nearer_to_the_first():
+    first, second = small(), small()
+    weight = interpolate(first, second, 0.25).state_dict()["head.0.weight"]
+    expected = (
+        0.75 * first.state_dict()["head.0.weight"] + 0.25 * second.state_dict()["head.0.weight"]
+    )
+    assert torch.allclose(weight, expected, atol=1e-6)
+
+
+def test_statistics_of_batch_norm_are_interpolated_too():
+    networks = [SRResNet(channels=8, blocks=1).train() for _ in range(2)]
+    for network in networks:
+        network(torch.rand(2, 3, 8, 8))
+    first, second = (network.eval() for network in networks)
+    mixed = interpolate(first, second, 0.5)
+    name = "trunk.0.1.running_mean"
+    mean = (first.state_dict()[name] + second.state_dict()[name]) / 2
+    assert torch.allclose(mixed.state_dict()[name], mean, atol=1e-6)
+    assert mixed.state_dict()["trunk.0.1.num_batches_tracked"] == 1
+
+
+def test_neither_network_changes():
+    first, second = small(), small()
+    before = [
+        {k: v.clone() for k, v in network.state_dict().items()} for network in (first, second)
+    ]
+    mixed = interpolate(first, second, 0.5)
+    torch.nn.init.zeros_(mixed.head[0].weight)
+    for network, states in zip((first, second), before, strict=True):
+        assert all(torch.equal(network.state_dict()[name], states[name]) for name in states)
+
+
+def test_different_networks_are_refused():
+    with pytest.raises(SRHubError, match="a RRIM and a SRResNet"):
+        interpolate(small(), SRResNet(channels=8, blocks=1), 0.5)
+    with pytest.raises(SRHubError, match="differ in scale: 4 and 2"):
+        interpolate(small(), small(scale=2), 0.5)
+    with pytest.raises(SRHubError, match="trunk_scale"):
+        interpolate(small(), small(trunk_scale=0.5), 0.5)
+    for alpha in (-0.1, 1.1, float("nan")):
+        with pytest.raises(SRHubError, match="0 to 1"):
+            interpolate(small(), small(), alpha)
+
+
+def test_fidelity_goes_from_the_gan_checkpoint_to_the_psnr_checkpoint(tmp_path, monkeypatch):
+    models = {"rrim-x4": small(), "rrim-gan-x4": small()}
+    for name, model in models.items():
+        model.save_pretrained(tmp_path / name)
+    folders = {name: tmp_path / name for name in models}
+    monkeypatch.setattr(room, "bundled_models", lambda: folders)
+    monkeypatch.setattr("sr_hub.models.bundled_models", lambda: folders)
+    image = torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        for name in models:  # either name of a pair stands for it
+            assert torch.equal(load_with_fidelity(name, 1)(image), models["rrim-x4"](image))
+            assert torch.equal(load_with_fidelity(name, 0)(image), models["rrim-gan-x4"](image))
+
+
+def test_a_model_without_a_partner_is_refused(monkeypatch):
+    with pytest.raises(SRHubError, match="bicubic has not"):
+        load_with_fidelity("bicubic", 0.5)
+    with pytest.raises(SRHubError, match="fidelity goes from 0"):
+        load_with_fidelity("rrim-x4", 1.5)
