@@ -20,7 +20,7 @@ from training.steps import (
     compute_gradients,
     learning_rate_factor,
 )
-from training.validation import validate
+from training.validation import badness, validate
 
 MAX_ROLLBACKS = 2
 """Roll-backs after which a run that stumbles again is stopped."""
@@ -143,11 +143,7 @@ def log(run: Run, values: dict[str, float]) -> None:
 
 
 def judge(run: Run) -> None:
-    """Validate the averaged generator, and keep it as `best` if it is.
-
-    A run is judged by LPIPS if that is measured, else by VGG features if its loss has them, else
-    by PSNR.
-    """
+    """Validate the averaged generator, and keep it as `best` if it is."""
     state, accelerator = run.state, run.accelerator
     share_buffers(accelerator, state.ema)
     mine = range(accelerator.process_index, len(run.val), accelerator.num_processes)
@@ -157,7 +153,7 @@ def judge(run: Run) -> None:
     count = means.pop("count")
     scores = {name: round(value / count, 5) for name, value in means.items()}
     run.journal.write(state.step, state.seconds, scores)
-    loss = scores.get("val_lpips", scores.get("val_vgg", -scores["val_psnr_y"]))
+    loss = badness(scores)
     if math.isfinite(loss) and (state.best is None or loss < state.best):
         state.best = loss
         if run.is_main:

@@ -5,6 +5,7 @@ Weights come from torchvision, or from a file with the original Oxford weights.
 """
 
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -142,7 +143,12 @@ def _torchvision(names: tuple[str, ...]) -> tuple[Weights, list[float], list[flo
     torchvision_repair.install()
     from torchvision.models import VGG19_Weights, vgg19
 
-    features = vgg19(weights=VGG19_Weights.IMAGENET1K_V1).features
+    try:
+        features = vgg19(weights=VGG19_Weights.IMAGENET1K_V1).features
+    except (URLError, OSError) as error:
+        raise SRHubError(
+            f"VGG19's weights cannot be downloaded ({error}): give a file with --vgg-weights"
+        ) from None
     layers = [layer for layer in features if isinstance(layer, nn.Conv2d)]
     values = {n: (c.weight.detach(), c.bias.detach()) for n, c in zip(names, layers, strict=False)}
     shift = [-mean / std for mean, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]

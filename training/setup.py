@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import json
 import logging
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -185,6 +186,21 @@ def compile_networks(run: Run, mode: str) -> None:
         run.context.vgg.compile(mode=mode)
 
 
+def _word(argument: str) -> str:
+    """An argument as others may read it: an absolute path by its last name."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
+
+
+def _commit() -> str | None:
+    """The commit of this code, if it lies in a git repository."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    try:
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    except OSError:
+        return None
+    return found.stdout.strip() or None
+
+
 def read_run(out: Path) -> dict:
     """What `describe` said of a run.
 
@@ -202,10 +218,16 @@ def describe(run: Run, options: argparse.Namespace) -> dict:
     device = run.accelerator.device
     return {
         "recipe": options.recipe,
-        "command": " ".join(["python -m training.train", *sys.argv[1:]]),
+        "command": " ".join(["python -m training.train", *map(_word, sys.argv[1:])]),
+        "start_from": options.start_from and options.start_from.resolve().parent.name,
+        "commit": _commit(),
         "config": dataclasses.asdict(run.config),
         "parameters": run.state.generator.num_parameters,
-        "data": {"pictures": len(run.data), "skipped": run.data.skipped},
+        "data": {
+            "name": options.data.resolve().name,
+            "pictures": len(run.data),
+            "skipped": run.data.skipped,
+        },
         "val": {"pictures": len(run.val), "skipped": run.val.skipped},
         "machine": hardware(device),
         "processes": run.accelerator.num_processes,

@@ -63,3 +63,7 @@ def _link(path: Path, target: Path) -> None:
         os.link(path, target)
     except OSError:
         shutil.copy2(path, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

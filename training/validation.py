@@ -57,6 +57,14 @@ def validate(
     return sums
 
 
+def badness(scores: dict[str, float]) -> float:
+    """What the best generator of a run has least of.
+
+    LPIPS if it is measured, else the distance in VGG features if the loss has it, else minus PSNR.
+    """
+    return scores.get("val_lpips", scores.get("val_vgg", -scores["val_psnr_y"]))
+
+
 def validation_pair(pictures: Pictures, index: int, side: int, scale: int) -> tuple[Tensor, Tensor]:
     """The centre crop of a picture: low (1, 3, h, w) and high (1, 3, scale * h, scale * w)."""
     hr = modcrop(centre(pictures.picture(index), side), scale)

@@ -1,0 +1,147 @@
+"""A run to the Hub, in one commit: `python -m training.push RUN USER/REPO [--dry-run]`.
+
+What goes up is the averaged generator with its config, a card, `training.json` (how it was trained,
+which the card tells) and `metrics.json` (its validation). `--dry-run` writes the folder and stops.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from sr_hub.errors import SRHubError
+from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE, write_whole
+from sr_hub.publish import push_folder, write_card
+from training.journal import LOG_FILE, read_log
+from training.setup import read_run
+
+METRICS_FILE = "metrics.json"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
+    parser = argparse.ArgumentParser(prog="python -m training.push", description=__doc__)
+    add = parser.add_argument
+    add("run", type=Path, help="folder of the run")
+    add("repo", help="Hub id, user/repo")
+    add("--which", default="best", help="best (default), model (the last) or step-0010000")
+    add("--out", type=Path, help="folder to gather it in; RUN/push if left out")
+    add(
+        "--facts",
+        type=Path,
+        help="JSON file whose entries go into training.json, like data, license",
+    )
+    add("--private", action="store_true", default=None, help="make a new repository private")
+    add("--dry-run", action="store_true", help="write the folder, upload nothing")
+    options = parser.parse_args(arguments)
+    try:
+        folder = gather(
+            options.run,
+            options.out or options.run / "push",
+            which=options.which,
+            facts=options.facts,
+        )
+        write_card(folder, repo_id=options.repo)
+        if options.dry_run:
+            sys.stdout.write(f"{folder}\n")
+            return 0
+        commit = push_folder(folder, options.repo, private=options.private)
+    except SRHubError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write(f"{commit.commit_url}\n")
+    return 0
+
+
+def gather(run: Path, out: Path, *, which: str = "best", facts: Path | None = None) -> Path:
+    """Write the Hub folder of a run, without its card; the folder.
+
+    Args:
+        run: folder of the run.
+        out: folder to write to.
+        which: name of the run's sub-folder with the generator.
+        facts: JSON file whose entries replace those of `training.json`.
+
+    Raises:
+        SRHubError: if the run has no such generator, or `facts` is not a JSON object.
+    """
+    described, source = read_run(run), run / which
+    if not (source / WEIGHTS_FILE).is_file():
+        raise SRHubError(f"{run} has no generator {which!r} yet")
+    rows = [row for row in read_log(run / LOG_FILE) if "val_psnr_y" in row]
+    row = chosen_row(rows, which)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        shutil.copyfile(source / name, out / name)
+    _write_json(out / TRAINING_FILE, {**training_facts(described, row), **_read_facts(facts)})
+    _write_json(out / METRICS_FILE, row)
+    return out
+
+
+def chosen_row(rows: list[dict[str, Any]], which: str) -> dict[str, Any]:
+    """The validation of the generator that is pushed; an empty one if there was none."""
+    if which == "best" and rows:
+        return min(
+            rows, key=lambda row: row.get("val_lpips", row.get("val_vgg", -row["val_psnr_y"]))
+        )
+    if which.startswith("step-"):
+        rows = [row for row in rows if row["step"] == int(which.removeprefix("step-"))]
+    return rows[-1] if rows else {}
+
+
+def training_facts(described: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """What a card says of the training: `sr_hub.card.TRAINING` lists the keys."""
+    config, data = described["config"], described["data"]
+    facts = {
+        "recipe": described["recipe"],
+        "command": described["command"],
+        "start_from": described["start_from"],
+        "steps": row.get("step"),
+        "hours": round(row["seconds"] / 3600, 2) if row else None,
+        "hardware": described["machine"],
+        "batch": f"{config['batch'] * described['processes']} patches of {config['patch']} pixels",
+        "losses": config["losses"],
+        "seed": config["seed"],
+        "validation": _words(described, row) if row else None,
+        "commit": described["commit"],
+        "degradation": DEGRADATIONS[config["degradation"]],
+        "data": [{"name": data["name"], "pictures": data["pictures"]}],
+    }
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+DEGRADATIONS = {
+    "bicubic": "the antialiased bicubic of the literature",
+    "real": "blur, resizing, noise and JPEG of random strength, each left out now and then",
+}
+
+
+def _words(described: dict[str, Any], row: dict[str, Any]) -> str:
+    val, side = described["val"], described["config"]["validation_side"]
+    scores = [f"{row['val_psnr_y']:.2f} dB on luma"]
+    if "val_lpips" in row:
+        scores.append(f"LPIPS {row['val_lpips']:.4f}")
+    return f"{', '.join(scores)}: centres ({side} pixels) of {val['pictures']} other pictures"
+
+
+def _read_facts(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        facts = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise SRHubError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(facts, dict):
+        raise SRHubError(f"{path} must hold a JSON object")
+    return facts
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2) + "\n"
+    write_whole(path, lambda temporary: temporary.write_text(text))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
