@@ -47,6 +47,12 @@ def upscale_command(
         str, typer.Option(help="A name of `models`, a Hub folder or a Hub id (user/repo).")
     ] = "rrim-x4",
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub id.")] = None,
+    fidelity: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Between the GAN (0, sharpest) and PSNR form (1, truest) of MODEL."
+        ),
+    ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Sub-folders too, mirrored in OUT.")
     ] = False,
@@ -78,7 +84,7 @@ def upscale_command(
 
     name = format.upper() if format else None
     jobs = find_jobs(source, target, format=name, recursive=recursive)
-    upscaler = _upscaler(model, revision, tile=tile, precision=precision, device=device)
+    upscaler = _upscaler(model, revision, fidelity, tile=tile, precision=precision, device=device)
     start, rows = time.perf_counter(), []
     try:
         with _bars(len(jobs)) as (tiles, advance):
@@ -105,13 +111,25 @@ def models_command() -> None:
 
 
 def _upscaler(
-    model: str, revision: str | None, *, tile: int | None, precision: str, device: str
+    model: str,
+    revision: str | None,
+    fidelity: float | None,
+    *,
+    tile: int | None,
+    precision: str,
+    device: str,
 ) -> "Upscaler":
+    from sr_hub.interpolate import load_with_fidelity
     from sr_hub.models import load_model
     from sr_hub.upscaler import Upscaler
 
-    name = f"{model}@{revision}" if revision else None
-    network = load_model(model, revision=revision) if revision else model
+    name, network = None, model
+    if fidelity is not None:
+        if revision:
+            raise SRHubError("--fidelity is for bundled models, --revision for those of the Hub")
+        name, network = f"{model} at fidelity {fidelity:g}", load_with_fidelity(model, fidelity)
+    elif revision:
+        name, network = f"{model}@{revision}", load_model(model, revision=revision)
     return Upscaler(network, name=name, tile=tile, precision=precision, device=device)
 
 

@@ -1,9 +1,15 @@
 """Between two checkpoints of one network."""
 
+import io
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from typer.testing import CliRunner
 
 from sr_hub import interpolate as room
+from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.interpolate import interpolate, load_with_fidelity
 from sr_hub.models import RRIM, SRResNet
@@ -70,18 +76,28 @@ def test_different_networks_are_refused():
             interpolate(small(), small(), alpha)
 
 
-def test_fidelity_goes_from_the_gan_checkpoint_to_the_psnr_checkpoint(tmp_path, monkeypatch):
+@pytest.fixture
+def bundled(tmp_path, monkeypatch):
+    """A PSNR and a GAN checkpoint as the only bundled models."""
     models = {"rrim-x4": small(), "rrim-gan-x4": small()}
+    folders = {name: tmp_path / "checkpoints" / name for name in models}
     for name, model in models.items():
-        model.save_pretrained(tmp_path / name)
-    folders = {name: tmp_path / name for name in models}
+        model.save_pretrained(folders[name])
     monkeypatch.setattr(room, "bundled_models", lambda: folders)
     monkeypatch.setattr("sr_hub.models.bundled_models", lambda: folders)
+    return models
+
+
+def picture(content):
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+def test_fidelity_goes_from_the_gan_checkpoint_to_the_psnr_checkpoint(bundled):
     image = torch.rand(1, 3, 8, 8)
     with torch.inference_mode():
-        for name in models:  # either name of a pair stands for it
-            assert torch.equal(load_with_fidelity(name, 1)(image), models["rrim-x4"](image))
-            assert torch.equal(load_with_fidelity(name, 0)(image), models["rrim-gan-x4"](image))
+        for name in bundled:  # either name of a pair stands for it
+            assert torch.equal(load_with_fidelity(name, 1)(image), bundled["rrim-x4"](image))
+            assert torch.equal(load_with_fidelity(name, 0)(image), bundled["rrim-gan-x4"](image))
 
 
 def test_a_model_without_a_partner_is_refused(monkeypatch):
@@ -89,3 +105,24 @@ def test_a_model_without_a_partner_is_refused(monkeypatch):
         load_with_fidelity("bicubic", 0.5)
     with pytest.raises(SRHubError, match="fidelity goes from 0"):
         load_with_fidelity("rrim-x4", 1.5)
+
+
+def test_the_command_line_takes_a_fidelity(tmp_path, bundled):
+    Image.effect_noise((8, 6), 50).convert("RGB").save(tmp_path / "in.png")
+
+    def upscale(*arguments):
+        command = ["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), *arguments]
+        result = CliRunner().invoke(app, [*command, "--precision", "fp32"])
+        return result, (tmp_path / "out.png").read_bytes() if result.exit_code == 0 else None
+
+    _, true = upscale("--model", "rrim-x4")
+    _, sharp = upscale("--model", "rrim-gan-x4")
+    pixels = {0.0: sharp, 1.0: true}
+    for fidelity, expected in pixels.items():
+        _, made = upscale("--fidelity", str(fidelity))
+        assert np.array_equal(picture(made), picture(expected))
+    _, half = upscale("--fidelity", "0.5")
+    assert not np.array_equal(picture(half), picture(true))
+    assert not np.array_equal(picture(half), picture(sharp))
+    result, _ = upscale("--fidelity", "0.5", "--model", "bicubic")
+    assert isinstance(result.exception, SRHubError)

@@ -30,6 +30,9 @@ DEFAULT_MAX_PIXELS = 3_000_000
 HUB_MODELS_KEPT = 2
 """Networks from the Hub that stay in memory, besides all bundled ones."""
 
+HUB_MODEL_BYTES = 200_000_000
+"""Largest checkpoint that a visitor can have downloaded; the published ESRGAN has 67 MB."""
+
 HEAVY = {"concurrency_id": "networks", "concurrency_limit": 1}
 """What every listener that runs networks is given: one run at a time on the whole machine."""
 
@@ -142,7 +145,7 @@ class Engine:
             self._from_hub.move_to_end(name)
         else:
             # Without this machine's token: a visitor sees public repositories only.
-            upscaler = Upscaler(load_model(name, token=False))
+            upscaler = Upscaler(load_model(name, token=False, max_bytes=HUB_MODEL_BYTES))
             upscaler.name = name
             self._from_hub[name] = upscaler
             if len(self._from_hub) > HUB_MODELS_KEPT:
