@@ -56,12 +56,18 @@ def export_command(
 
 
 def card_command(
-    folder: Annotated[Path, typer.Argument(help="A Hub folder.")],
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Hub folders; all that are bundled if left out.")
+    ] = None,
     repo_id: Annotated[
         str | None, typer.Option(help="The name by which readers load it, like user/rrim-x4.")
     ] = None,
 ) -> None:
-    """Write the model card of a Hub folder anew, from its files and the stored results."""
+    """Write model cards anew, from the files of their Hub folders and the stored results."""
+    from sr_hub.models import bundled_models
     from sr_hub.publish import write_card
 
-    typer.echo(write_card(folder, repo_id=repo_id))
+    if repo_id and len(folders or ()) != 1:
+        raise SRHubError("--repo-id names one folder; give exactly one")
+    for folder in folders or bundled_models().values():
+        typer.echo(write_card(folder, repo_id=repo_id))

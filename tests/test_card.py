@@ -175,6 +175,13 @@ def test_the_command_renews_a_card(folder):
     assert 'Upscaler("user/rrim-x4")' in card.text
 
 
+def test_the_command_renews_every_bundled_card_at_once(folder, monkeypatch):
+    monkeypatch.setattr("sr_hub.models.bundled_models", lambda: {"rrim-gan-x4": folder})
+    (folder / "README.md").write_text("old")
+    assert CliRunner().invoke(app, ["card"]).exit_code == 0
+    assert 'Upscaler("rrim-gan-x4")' in (folder / "README.md").read_text()
+
+
 def test_the_use_that_the_card_shows_works(folder, tmp_path, monkeypatch):
     """The five lines of the card, run as they stand, on the folder itself."""
     pytest.importorskip("sr_hub.upscaler")
@@ -193,7 +200,7 @@ def test_a_bundled_card_is_the_one_that_would_be_written_now(name):
     folder = bundled_models()[name]
     renewed = card_text(folder, load_model(folder).facts())
     written = (folder / CARD_FILE).read_text(encoding="utf-8")
-    assert written == renewed, f"renew it: python -m sr_hub card {folder}"
+    assert written == renewed, f"renew it: python -m sr_hub card"
 
 
 def test_multiply_adds_count_the_convolutions():
