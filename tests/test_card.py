@@ -200,7 +200,7 @@ def test_a_bundled_card_is_the_one_that_would_be_written_now(name):
     folder = bundled_models()[name]
     renewed = card_text(folder, load_model(folder).facts())
     written = (folder / CARD_FILE).read_text(encoding="utf-8")
-    assert written == renewed, f"renew it: python -m sr_hub card"
+    assert written == renewed, "renew it: python -m sr_hub card"
 
 
 def test_multiply_adds_count_the_convolutions():
