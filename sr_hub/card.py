@@ -5,6 +5,7 @@ folder may hold
 
 - `training.json`: how the weights came about; `TRAINING` lists its keys, each of them optional;
 - `source.json`: where foreign weights came from, as `convert.py` writes it;
+- `speed.json`: seconds and memory, as `bench` measures them;
 - `comparison.png`: a picture by bicubic and by the model.
 
 Results are those of `eval` for exactly these weights, found by their checksum. The text is
@@ -22,7 +23,8 @@ import jinja2
 from huggingface_hub import EvalResult, ModelCardData
 
 from sr_hub.errors import SRHubError
-from sr_hub.folder import SOURCE_FILE, TRAINING_FILE, WEIGHTS_FILE
+from sr_hub.folder import SOURCE_FILE, SPEED_FILE, TRAINING_FILE, WEIGHTS_FILE
+from sr_hub.papers import papers_of
 from sr_hub.records import read_results
 from sr_hub.tables import markdown_table, rows_of
 
@@ -57,31 +59,6 @@ More keys: "data", a list of {"name", "pictures", "licences", "url"}; "datasets"
 
 DATA_ENTRY = {"name": "not named", "pictures": None, "licences": None, "url": None}
 """What an entry of "data" says where it says nothing."""
-
-PAPERS = {
-    "srresnet": "Ledig et al. 2017, SRGAN and SRResNet, https://arxiv.org/abs/1609.04802",
-    "esrgan": "Wang et al. 2018, ESRGAN, https://arxiv.org/abs/1809.00219",
-    "inception": "Szegedy et al. 2016, Inception v3, https://arxiv.org/abs/1512.00567",
-    "real": "Wang et al. 2021, Real-ESRGAN, https://arxiv.org/abs/2107.10833",
-    "srcnn": "Dong et al. 2015, SRCNN, https://arxiv.org/abs/1501.00092",
-    "espcn": "Shi et al. 2016, ESPCN, https://arxiv.org/abs/1609.05158",
-    "unet": "Ronneberger et al. 2015, U-Net, https://arxiv.org/abs/1505.04597",
-    "keys": "Keys 1981, cubic convolution, https://doi.org/10.1109/TASSP.1981.1163711",
-}
-
-SOURCES = {
-    "RRIM": ("srresnet", "esrgan", "inception"),
-    "SRResNet": ("srresnet",),
-    "LiteSRResNet": ("srresnet",),
-    "RRDBNet": ("esrgan",),
-    "SRNet": ("unet", "esrgan"),
-    "SRCNN": ("srcnn",),
-    "ESPCN": ("espcn",),
-    "SRVGGNetCompact": ("real",),
-    "MSRResNet": ("srresnet",),
-    "Interpolation": ("keys",),
-}
-"""The papers behind each network."""
 
 DATASETS = {
     "Set5": "eugenesiow/Set5",
@@ -128,7 +105,7 @@ def card_text(
     Raises:
         SRHubError: if a JSON file of the folder cannot be read.
     """
-    training, source = _read_json(folder / TRAINING_FILE), _read_json(folder / SOURCE_FILE)
+    training, source = read_facts(folder / TRAINING_FILE), read_facts(folder / SOURCE_FILE)
     repo_id = repo_id or folder.resolve().name
     name = repo_id.rsplit("/", 1)[-1]
     weights = folder / WEIGHTS_FILE
@@ -153,8 +130,13 @@ def card_text(
         "measured": measured,
         "tables": [_table(each, protocol) for each in measured for protocol in each.protocols],
         "checksum": checksum,
+        "speeds": [
+            row
+            for row in read_facts(folder / SPEED_FILE).get("speeds", [])
+            if row.get("sha256") == checksum
+        ],
         "megabytes": weights.stat().st_size / 1e6,
-        "papers": [PAPERS[key] for key in _papers(network.architecture, is_gan)],
+        "papers": papers_of(network.architecture, is_gan=is_gan),
         "cites_report": not source,
     }
     return _template().render(values)
@@ -243,11 +225,6 @@ def _eval_results(measured: _Measured, scale: int) -> list[EvalResult]:
     ]
 
 
-def _papers(architecture: str, is_gan: bool) -> list[str]:
-    papers = list(SOURCES.get(architecture, ()))
-    return papers if not is_gan or "srresnet" in papers else [*papers, "srresnet"]
-
-
 def _license_text(facts: dict[str, Any]) -> str:
     if not facts.get("license"):
         return "not stated"
@@ -261,7 +238,12 @@ def _plain(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_facts(path: Path) -> dict[str, Any]:
+    """What a JSON file of a Hub folder says; nothing if it is not there.
+
+    Raises:
+        SRHubError: if it is not a JSON object.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -10,7 +10,7 @@ import typer
 
 from sr_hub.errors import SRHubError
 from sr_hub.eval_cli import eval_command
-from sr_hub.hub_cli import card_command, convert_command, export_command
+from sr_hub.hub_cli import bench_command, card_command, convert_command, export_command
 from sr_hub.upscale_cli import models_command, upscale_command
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("eval")(eval_command)
 app.command("convert")(convert_command)
 app.command("export")(export_command)
 app.command("card")(card_command)
+app.command("bench")(bench_command)
 
 
 def main() -> None:

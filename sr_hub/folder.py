@@ -29,6 +29,7 @@ WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 SOURCE_FILE = "source.json"
 TRAINING_FILE = "training.json"
+SPEED_FILE = "speed.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 MAX_CONFIG_BYTES = 100_000

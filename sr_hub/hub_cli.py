@@ -1,4 +1,4 @@
-"""The commands about checkpoints: `convert`, `export` and `card`."""
+"""The commands about checkpoints: `convert`, `export`, `card` and `bench`."""
 
 import sys
 from pathlib import Path
@@ -71,3 +71,35 @@ def card_command(
         raise SRHubError("--repo-id names one folder; give exactly one")
     for folder in folders or bundled_models().values():
         typer.echo(write_card(folder, repo_id=repo_id))
+
+
+def bench_command(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Bundled names, Hub folders, Hub ids; all that is bundled if left out."
+        ),
+    ] = None,
+    side: Annotated[int, typer.Option(min=1, help="Height and width of the input.")] = 256,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs that count.")] = 3,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    store: Annotated[
+        bool, typer.Option("--store", help="Keep the numbers in the Hub folders, for the cards.")
+    ] = False,
+) -> None:
+    """Measure seconds per megapixel and memory of models."""
+    from sr_hub.models import bundled_models
+    from sr_hub.speed import measure_speed, store_speed
+
+    for name in models or bundled_models():
+        speed = measure_speed(name, side=side, repeats=repeats, device=device, precision=precision)
+        typer.echo(
+            f"{name}: {speed.seconds_per_megapixel:.3f} s/megapixel, "
+            f"{speed.memory_bytes / 1e6:.0f} MB ({speed.precision}, {speed.hardware})"
+        )
+        folder = bundled_models().get(name, Path(name))
+        if store and not folder.is_dir():
+            raise SRHubError(f"{name} is not a folder, so its numbers cannot be kept in it")
+        if store:
+            store_speed(speed, folder)

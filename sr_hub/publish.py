@@ -11,6 +11,7 @@ from sr_hub.folder import (
     CARD_FILE,
     CONFIG_FILE,
     SOURCE_FILE,
+    SPEED_FILE,
     TRAINING_FILE,
     WEIGHTS_FILE,
     write_whole,
@@ -18,7 +19,7 @@ from sr_hub.folder import (
 from sr_hub.models import load_model
 from sr_hub.upload import has_card, upload
 
-EXTRAS = (TRAINING_FILE, SOURCE_FILE, "metrics.json")
+EXTRAS = (TRAINING_FILE, SOURCE_FILE, SPEED_FILE, "metrics.json")
 PICTURES = (".png", ".jpg", ".webp")
 
 logger = logging.getLogger(__name__)

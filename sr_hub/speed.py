@@ -1,0 +1,114 @@
+"""How long a model takes for a megapixel, and how much memory: measured, stored, told in cards."""
+
+import json
+import multiprocessing
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from sr_hub import provenance
+from sr_hub.card import read_facts
+from sr_hub.errors import SRHubError
+from sr_hub.folder import SPEED_FILE, WEIGHTS_FILE, write_whole
+from sr_hub.hub import fetch
+from sr_hub.models import BASELINES, bundled_models
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One model on one machine."""
+
+    model: str
+    sha256: str
+    """Checksum of the weights; empty for an interpolation."""
+    hardware: str
+    precision: str
+    seconds_per_megapixel: float
+    """Of output: the median of the runs, decoding and encoding of files left out."""
+    memory_bytes: int
+    """On a GPU the most that was allocated at a time; on the CPU the most that the whole process
+    held, Python and PyTorch included."""
+
+
+def measure_speed(
+    name: str, *, side: int = 256, repeats: int = 3, device: str = "auto", precision: str = "auto"
+) -> Speed:
+    """Enlarge a random picture of `side` x `side` pixels in a process of its own.
+
+    Args:
+        name: a bundled model, an interpolation, a Hub folder or a Hub id.
+        side: height and width of the input in pixels.
+        repeats: runs that count; one more comes before them.
+        device: see `Upscaler`.
+        precision: see `Upscaler`.
+
+    Raises:
+        SRHubError: if there is no such model.
+    """
+    if side < 1 or repeats < 1:
+        raise SRHubError(f"side and repeats are at least 1, not {side} and {repeats}")
+    checksum = _checksum(name)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        facts = pool.apply(_measure, (name, side, repeats, device, precision))
+    return Speed(name, checksum, *facts)
+
+
+def _measure(
+    name: str, side: int, repeats: int, device: str, precision: str
+) -> tuple[str, str, float, int]:
+    from sr_hub.upscaler import Upscaler
+
+    upscaler = Upscaler(name, device=device, precision=precision)
+    image = torch.rand(1, 3, side, side, device=upscaler.device)
+    seconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        upscaler.run(image)
+        if upscaler.device.type == "cuda":
+            torch.cuda.synchronize(upscaler.device)
+        seconds.append(time.perf_counter() - start)
+    megapixels = (upscaler.scale * side) ** 2 / 1e6
+    median = sorted(seconds[1:])[repeats // 2]
+    hardware = provenance.hardware(upscaler.device)
+    return hardware, upscaler.precision, median / megapixels, _peak_memory(upscaler.device)
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Bytes; 0 where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _checksum(name: str) -> str:
+    if name in BASELINES:
+        return ""
+    folder = bundled_models().get(name, Path(name))
+    return provenance.sha256((folder if folder.is_dir() else fetch(name)) / WEIGHTS_FILE)
+
+
+def store_speed(speed: Speed, folder: Path) -> None:
+    """Put `speed` into the `speed.json` of a Hub folder, for its card.
+
+    It replaces what is there of the same hardware and precision; numbers of other weights go.
+
+    Raises:
+        SRHubError: if the file there holds something else.
+    """
+    path = folder / SPEED_FILE
+    rows = [
+        row
+        for row in read_facts(path).get("speeds", [])
+        if row.get("sha256") == speed.sha256
+        and (row.get("hardware"), row.get("precision")) != (speed.hardware, speed.precision)
+    ]
+    text = json.dumps({"speeds": [*rows, asdict(speed)]}, indent=1, ensure_ascii=False) + "\n"
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

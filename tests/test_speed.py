@@ -1,0 +1,61 @@
+"""Seconds per megapixel and memory, measured, stored and told in the card."""
+
+import json
+
+import pytest
+from huggingface_hub import ModelCard
+from typer.testing import CliRunner
+
+from sr_hub.cli import app
+from sr_hub.errors import SRHubError
+from sr_hub.folder import SPEED_FILE
+from sr_hub.models import ESPCN, load_model
+from sr_hub.speed import Speed, measure_speed, store_speed
+
+
+@pytest.fixture
+def folder(tmp_path):
+    ESPCN().save_pretrained(tmp_path / "espcn-x4")
+    return tmp_path / "espcn-x4"
+
+
+def test_the_command_measures_and_the_card_tells(folder):
+    arguments = [str(folder), "--side", "16", "--repeats", "1", "--device", "cpu"]
+    result = CliRunner().invoke(app, ["bench", *arguments, "--precision", "fp32", "--store"])
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads((folder / SPEED_FILE).read_text())["speeds"]
+    assert row["seconds_per_megapixel"] > 0
+    assert row["memory_bytes"] == 0 or row["memory_bytes"] > 50_000_000
+    load_model(folder).save_pretrained(folder)
+    text = ModelCard.load(folder / "README.md").text
+    assert f"| {row['hardware']} | fp32 | {row['seconds_per_megapixel']:.2f} |" in text
+
+
+def speed(**changes):
+    values = {"model": "m", "sha256": "1", "hardware": "CPU", "precision": "fp32"}
+    return Speed(**{**values, "seconds_per_megapixel": 1.0, "memory_bytes": 0, **changes})
+
+
+def test_a_new_number_replaces_the_old_one_and_those_of_other_weights(folder):
+    for each in (speed(), speed(hardware="GPU"), speed(seconds_per_megapixel=2.0)):
+        store_speed(each, folder)
+    rows = json.loads((folder / SPEED_FILE).read_text())["speeds"]
+    assert [(row["hardware"], row["seconds_per_megapixel"]) for row in rows] == [
+        ("GPU", 1.0),
+        ("CPU", 2.0),
+    ]
+    store_speed(speed(sha256="2"), folder)
+    assert len(json.loads((folder / SPEED_FILE).read_text())["speeds"]) == 1
+
+
+def test_numbers_of_other_weights_are_not_told(folder):
+    store_speed(speed(hardware="Abacus"), folder)
+    load_model(folder).save_pretrained(folder)
+    assert "Abacus" not in (folder / "README.md").read_text()
+
+
+def test_mistakes_are_one_line(tmp_path):
+    with pytest.raises(SRHubError, match="'nothing' is neither a folder nor a Hub id"):
+        measure_speed("nothing", side=8)
+    with pytest.raises(SRHubError, match="at least 1"):
+        measure_speed("bicubic", side=0)
