@@ -12,7 +12,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
-from sr_hub.webapp import build_app, launch_options  # noqa: E402
+from sr_hub.webapp import build_app, launch_options
 
 demo = build_app()
 

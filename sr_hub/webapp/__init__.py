@@ -12,12 +12,15 @@ from sr_hub.webapp.fields import EXAMPLES
 from sr_hub.webapp.home import build_home, home_pair
 from sr_hub.webapp.i18n import HEAD, texts, translations
 from sr_hub.webapp.references import build_references
-from sr_hub.webapp.theme import LOGO, STYLE, theme
+from sr_hub.webapp.theme import LOGO, STYLE, paper_and_ink
 from sr_hub.webapp.upscale import build_upscale
 from sr_hub.webapp.work import KEPT_SECONDS
 
 MAX_FILE_SIZE = "40mb"
 """The largest upload; the pixel limit of `Engine` is the narrower one for most files."""
+
+SWEEP_SECONDS = 300
+"""How often old uploads and downloads are looked for, so that none gets older than an hour."""
 
 QUEUE_LENGTH = 20
 """Visitors that may wait; later ones are told to come back."""
@@ -40,7 +43,7 @@ def build_app(
     with gr.Blocks(
         title="sr_hub",
         analytics_enabled=False,
-        delete_cache=(KEPT_SECONDS // 4, KEPT_SECONDS),
+        delete_cache=(SWEEP_SECONDS, KEPT_SECONDS - SWEEP_SECONDS),
     ) as demo:
         build_home(home_pair(engine))
     pages = {
@@ -58,7 +61,7 @@ def build_app(
 def launch_options() -> dict[str, Any]:
     """What `build_app().launch(...)` is given."""
     return {
-        "theme": theme(),
+        "theme": paper_and_ink(),
         "css_paths": STYLE,
         "head": HEAD,
         "i18n": translations(),

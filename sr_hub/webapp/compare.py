@@ -6,7 +6,7 @@ from sr_hub.metrics import Protocol
 from sr_hub.models import BASELINES
 from sr_hub.webapp.comparing import CompareHandlers
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
-from sr_hub.webapp.fields import Picture, examples, spot_fields
+from sr_hub.webapp.fields import examples, picture_field, spot_fields
 from sr_hub.webapp.i18n import Say, text
 from sr_hub.webapp.theme import bar, block, heading
 from sr_hub.webapp.work import KEPT_SECONDS, discard
@@ -81,7 +81,7 @@ def build_compare(engine: Engine) -> None:
 
 def _questions(engine: Engine) -> list[gr.components.Component]:
     """True picture, small picture, damage, methods."""
-    truth = Picture(
+    truth = picture_field(
         label=text("compare_truth"),
         placeholder=text("upscale_placeholder"),
         height=260,
@@ -94,7 +94,7 @@ def _questions(engine: Engine) -> list[gr.components.Component]:
         noise = gr.Slider(0, 50, 0, step=1, label=text("compare_noise"), elem_id="noise")
         quality = gr.Slider(10, 100, 100, step=1, label=text("compare_jpeg"), elem_id="jpeg")
     with gr.Accordion(text("compare_own_low"), open=False):
-        low = Picture(label=text("compare_low"), height=180, elem_id="low")
+        low = picture_field(label=text("compare_low"), height=180, elem_id="low")
         block(lambda say: f"<p class='note'>{say('compare_low_info')}</p>")
     models = gr.CheckboxGroup(
         offered(engine),
@@ -130,7 +130,7 @@ def _spot_heading(say: Say) -> str:
 
 def _endpoint(handlers: CompareHandlers, engine: Engine) -> None:
     """`/compare` for programs: a true picture, methods, a protocol -> the numbers."""
-    image = Picture(label="image", visible=False)
+    image = picture_field(label="image", visible=False)
     models = gr.CheckboxGroup(offered(engine), value=engine.names, label="models", visible=False)
     protocol = gr.Radio([str(p) for p in Protocol], value="y", label="protocol", visible=False)
     facts = gr.JSON(label="numbers", visible=False)

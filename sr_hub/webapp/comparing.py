@@ -139,7 +139,7 @@ class CompareHandlers:
         self.engine.stop(request.session_hash)
 
     def call(
-        self, image: str, models: list[str], protocol: str, request: gr.Request
+        self, image: str | None, models: list[str], protocol: str, request: gr.Request
     ) -> dict[str, Any]:
         """Make a true picture four times smaller, enlarge it by each model, measure.
 
@@ -152,9 +152,12 @@ class CompareHandlers:
         Returns:
             The protocol's definition, and the metrics and seconds of each model.
         """
+        if not image or not models:
+            name = "no_model" if image else "no_truth"
+            raise gr.Error(message(name, request), print_exception=False)
         try:
             lr, hr = self._pair(image, None, (0, 0, 100), request)
-            work = self._enlarge(image, lr, hr, models, lambda *_: None)
+            work = self._enlarge(image, lr, hr, models, lambda *_, **__: None)
             rows = measured(work, protocol)
         except SRHubError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -196,7 +199,7 @@ class CompareHandlers:
         for name, upscaler in upscalers.items():
             progress = partial(advance, name=name)
             progress(0, 1)
-            picture, seconds = self.engine.enlarge(upscaler, small, progress)
+            picture, seconds = self.engine.enlarge(name, small, progress)
             work.keep(name, picture, scale=SCALE, seconds=seconds, device=device_of(upscaler))
         return work
 
@@ -219,9 +222,9 @@ def first_look(work: Work, protocol: str, say: Say) -> tuple[Any, ...]:
         (str(work.save(fit(error_map(sr, hr), PREVIEW_SIDE), f"error-{i}.png")), name)
         for i, (name, sr) in enumerate(outputs.items())
     ]
-    side = gr.Slider(value=box.side, maximum=max(min(width, height), 17))
+    side = gr.update(value=box.side, maximum=max(min(width, height), 17))
     return (
-        gr.Column(visible=True),
+        gr.update(visible=True),
         pictures,
         maps,
         across,
@@ -243,7 +246,7 @@ def numbers(work: Work, protocol: str, say: Say) -> tuple[str, Any]:
     )
     path = work.folder / f"{work.stem}_{protocol}.csv"
     path.write_text(csv_table(rows, protocol, meaning), encoding="utf-8")
-    return metric_table(rows, protocol, say, about), gr.DownloadButton(value=str(path))
+    return metric_table(rows, protocol, say, about), gr.update(value=str(path))
 
 
 def spot(work: Work, protocol: str) -> tuple[str, str, Any]:
@@ -261,4 +264,4 @@ def spot(work: Work, protocol: str) -> tuple[str, str, Any]:
     path = str(work.save(sheet, f"{work.stem}_strip.png"))
     with Image.open(work.picture(TRUTH, OVERVIEW_SIDE)) as whole:
         framed = overview(whole, Spot(box.left, box.top, box.side, box.side), size)
-    return str(work.save(framed, "overview.png")), path, gr.DownloadButton(value=path)
+    return str(work.save(framed, "overview.png")), path, gr.update(value=path)

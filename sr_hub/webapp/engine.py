@@ -74,7 +74,9 @@ class Engine:
         self._from_hub: OrderedDict[str, Upscaler] = OrderedDict()
         self._lock = threading.Lock()
         self._stop: set[str] = set()
-        self._run = gpu(_run)
+        self._run = gpu(self._enlarge)
+        # A ZeroGPU machine runs it in another process, from which no progress comes.
+        self._can_report = self._run == self._enlarge
 
     @property
     def root(self) -> Path:
@@ -90,36 +92,36 @@ class Engine:
         """Where a method stands in lists: those of `names` first."""
         return self.names.index(name) if name in self.names else len(self.names)
 
-    def upscaler(self, name: str) -> Upscaler:
-        """The network called `name`, ready to run: one of `names` or a Hub id.
+    def upscaler(self, name: str, scale: int = 4) -> Upscaler:
+        """The method called `name`, ready to run: one of `names`, an interpolation, a Hub id.
+
+        `scale` is for the interpolations, which have any; a network has its own.
 
         Raises:
-            SRHubError: if it is neither, or can not be loaded.
+            SRHubError: if it is none of these, or can not be loaded.
         """
         with self._lock:
+            if name in BASELINES and scale != 4:
+                return Upscaler(Interpolation(mode=name, scale=scale))
             if name not in self.names and name not in BASELINES:
                 return self._hub_upscaler(name)
             if name not in self._upscalers:
                 self._upscalers[name] = Upscaler(self._folders.get(name, name))
             return self._upscalers[name]
 
-    def bicubic(self, scale: int) -> Upscaler:
-        """The literature's bicubic at `scale`."""
-        return self.upscaler(BICUBIC) if scale == 4 else Upscaler(Interpolation(scale=scale))
-
     def enlarge(
-        self, upscaler: Upscaler, image: Image.Image, progress: Progress | None = None
+        self, name: str, image: Image.Image, progress: Progress | None = None, *, scale: int = 4
     ) -> tuple[Image.Image, float]:
-        """`image` enlarged, and the seconds that took.
+        """`image` enlarged by `upscaler(name, scale)`, and the seconds that took.
 
         Raises:
-            SRHubError: if the machine has not enough memory for it.
+            SRHubError: if there is no such method, or not enough memory for the picture.
             StoppedError: if `progress` raised it.
         """
-        on_zero_gpu = self._run is not _run
+        self.upscaler(name, scale)
         started = time.perf_counter()
         try:
-            enlarged = self._run(upscaler, image, None if on_zero_gpu else progress)
+            enlarged = self._run(name, scale, image, progress if self._can_report else None)
         except MemoryError:
             raise SRHubError("there is not enough memory for this picture") from None
         return enlarged, time.perf_counter() - started
@@ -138,6 +140,11 @@ class Engine:
             self._stop.discard(session)
             raise StoppedError
 
+    def _enlarge(
+        self, name: str, scale: int, image: Image.Image, progress: Progress | None
+    ) -> Image.Image:
+        return self.upscaler(name, scale)(image, progress=progress)
+
     def _hub_upscaler(self, name: str) -> Upscaler:
         if not _HUB_ID.fullmatch(name) or Path(name).exists():
             raise SRHubError(f"{name!r} is not a Hub id: it looks like user/repository")
@@ -151,10 +158,6 @@ class Engine:
             if len(self._from_hub) > HUB_MODELS_KEPT:
                 self._from_hub.popitem(last=False)
         return self._from_hub[name]
-
-
-def _run(upscaler: Upscaler, image: Image.Image, progress: Progress | None) -> Image.Image:
-    return upscaler(image, progress=progress)
 
 
 def device_of(upscaler: Upscaler) -> str:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
 from PIL import Image
 
 from sr_hub.errors import SRHubError
@@ -14,35 +13,25 @@ from sr_hub.webapp.i18n import message, text
 EXAMPLES = Path(__file__).with_name("examples")
 
 
-class Picture(gr.Image):
-    """`gr.Image` whose value is the path of the uploaded file, untouched.
+def picture_field(**arguments: Any) -> gr.Image:  # noqa: ANN401
+    """A `gr.Image` whose value is the path of the uploaded file, untouched.
 
     gradio's own opens every upload before the app sees it: a text file called .png fails there
     with an internal message, and a picture may be converted.
     """
-
-    is_template = True
-
-    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401
-        super().__init__(
-            type="filepath",
-            image_mode=None,
-            format="png",
-            sources=["upload", "clipboard"],
-            buttons=[],
-            **arguments,
-        )
-
-    def get_config(self, cls: type | None = None) -> dict[str, Any]:
-        """The arguments of `gr.Image`, for its front end."""
-        return super().get_config(cls or gr.Image)
-
-    def preprocess(self, payload: ImageData | None) -> str | None:
-        """The path of the upload, None where there is none."""
-        return payload.path if payload else None
+    field = gr.Image(
+        type="filepath",
+        image_mode=None,
+        format="png",
+        sources=["upload", "clipboard"],
+        buttons=[],
+        **arguments,
+    )
+    field.preprocess = lambda payload: payload.path if payload else None
+    return field
 
 
-def examples(picture: Picture, *names: str) -> None:
+def examples(picture: gr.Image, *names: str) -> None:
     """Our pictures of those file names; a click on one puts it into `picture`."""
     gr.Examples(
         [[str(EXAMPLES / name)] for name in names],

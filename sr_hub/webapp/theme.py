@@ -57,7 +57,7 @@ PAPER = gr.themes.Color(
 CJK = ["Noto Sans TC", "PingFang TC", "Microsoft JhengHei", "Noto Sans CJK TC", "system-ui"]
 
 
-def theme() -> gr.themes.Base:
+def paper_and_ink() -> gr.themes.Base:
     """The theme, light and dark."""
     return gr.themes.Base(
         primary_hue=INK,
@@ -86,6 +86,11 @@ def theme() -> gr.themes.Base:
         button_primary_text_color_dark="white",
         body_text_color_subdued="*neutral_500",
         body_text_color_subdued_dark="*neutral_400",
+        button_secondary_background_fill_dark="*neutral_800",
+        button_secondary_background_fill_hover_dark="*neutral_700",
+        checkbox_label_background_fill="*neutral_100",
+        checkbox_label_background_fill_dark="*neutral_800",
+        checkbox_label_background_fill_hover_dark="*neutral_700",
         link_text_color="*primary_600",
         link_text_color_dark="*primary_300",
     )

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
-from sr_hub.webapp.fields import Picture, examples, spot_fields
+from sr_hub.webapp.fields import examples, picture_field, spot_fields
 from sr_hub.webapp.i18n import Say, text
 from sr_hub.webapp.theme import bar, block, heading
 from sr_hub.webapp.upscaling import PANES, ZOOM, UpscaleHandlers, start_over
@@ -32,7 +32,7 @@ def build_upscale(engine: Engine) -> None:
                 type="filepath",
                 interactive=False,
                 buttons=["fullscreen"],
-                height=440,
+                max_height=460,
                 elem_id="slider",
             )
             download = gr.DownloadButton(
@@ -70,7 +70,7 @@ def build_upscale(engine: Engine) -> None:
 def _questions(engine: Engine) -> list[gr.components.Component]:
     """Picture, model, Hub id, other methods."""
     networks = [name for name in engine.names if name != BICUBIC]
-    picture = Picture(
+    picture = picture_field(
         label=text("upscale_input"),
         placeholder=text("upscale_placeholder"),
         height=300,
@@ -119,7 +119,7 @@ def _panes() -> list[gr.Image]:
 
 def _endpoint(handlers: UpscaleHandlers, engine: Engine) -> None:
     """`/upscale` for programs: a picture file and a model's name -> a PNG file and the readouts."""
-    image = Picture(label="image", visible=False)
+    image = picture_field(label="image", visible=False)
     model = gr.Textbox(engine.default, label="model", visible=False)
     result = gr.File(label="result", visible=False)
     facts = gr.JSON(label="readouts", visible=False)

@@ -86,7 +86,9 @@ class UpscaleHandlers:
         """End the visitor's run at its next tile."""
         self.engine.stop(request.session_hash)
 
-    def call(self, image: str, model: str, request: gr.Request) -> tuple[str, dict[str, Any]]:
+    def call(
+        self, image: str | None, model: str, request: gr.Request
+    ) -> tuple[str, dict[str, Any]]:
         """Enlarge one picture file.
 
         Args:
@@ -97,10 +99,12 @@ class UpscaleHandlers:
         Returns:
             A PNG file, and what was measured: sizes, seconds, consistency PSNR in dB.
         """
+        if not image:
+            raise gr.Error(message("no_picture", request), print_exception=False)
         try:
-            upscaler = self.engine.upscaler(model)
             source = read_picture(image, self.engine.max_pixels, request)
-            picture, seconds = self.engine.enlarge(upscaler, source)
+            upscaler = self.engine.upscaler(model)
+            picture, seconds = self.engine.enlarge(model, source)
             kept = consistency_of(picture, source, upscaler.scale)
         except SRHubError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -135,8 +139,8 @@ class UpscaleHandlers:
     ) -> tuple[Any, ...]:
         """Run one method; the page's new values."""
         scale = self.engine.upscaler(work.chosen).scale
-        upscaler = self.engine.bicubic(scale) if name == BICUBIC else self.engine.upscaler(name)
-        picture, seconds = self.engine.enlarge(upscaler, image, advance)
+        upscaler = self.engine.upscaler(name, scale)
+        picture, seconds = self.engine.enlarge(name, image, advance, scale=scale)
         work.keep(
             name,
             picture,
@@ -150,11 +154,11 @@ class UpscaleHandlers:
         once = (gr.skip(),) * 4
         if name == work.chosen:
             pair = tuple(str(work.picture(n, PREVIEW_SIDE)) for n in (BICUBIC, name))
-            slider = gr.ImageSlider(pair, label=f"{BICUBIC} | {name}")
+            slider = gr.update(value=pair, label=f"{BICUBIC} | {name}")
             file = str(save_download(picture, work, name))
-            once = (slider, gr.DownloadButton(value=file, interactive=True), *work.spot[:2])
+            once = (slider, gr.update(value=file, interactive=True), *work.spot[:2])
         table = numbers(work, speaker(request))
-        return (*once, table, gr.Column(visible=True), work, *spot_pictures(work))
+        return (*once, table, gr.update(visible=True), work, *spot_pictures(work))
 
 
 def consistency_of(picture: Image.Image, image: Image.Image, scale: int) -> float:
@@ -180,8 +184,8 @@ def spot_pictures(work: Work) -> tuple[Any, ...]:
     for index, (name, result) in enumerate(work.shown()):
         pane = crop(work.pixels(name), spot, result.scale, zoom)
         path = work.save(pane, f"pane-{index}.png")
-        panes.append(gr.Image(str(path), label=name, visible=True))
-    panes += [gr.Image(visible=False)] * (PANES - len(panes))
+        panes.append(gr.update(value=str(path), label=name, visible=True))
+    panes += [gr.update(value=None, visible=False)] * (PANES - len(panes))
     return (str(work.save(overview(whole, spot, work.size), "overview.png")), *panes)
 
 
@@ -212,5 +216,5 @@ def numbers(work: Work, say: Say) -> str:
 def start_over(work: Work | None) -> tuple[Any, ...]:
     """An empty page."""
     discard(work)
-    download = gr.DownloadButton(value=None, interactive=False)
-    return None, None, download, "", gr.Column(visible=False), None
+    download = gr.update(value=None, interactive=False)
+    return None, None, download, "", gr.update(visible=False), None

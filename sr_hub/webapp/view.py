@@ -16,7 +16,7 @@ PREVIEW_SIDE = 2048
 """Longest side, in pixels, of a picture that is shown whole."""
 
 OVERVIEW_SIDE = 720
-"""Longest side, in pixels, of the picture on which a spot is chosen."""
+"""Longer side, in pixels, of the picture on which a spot is chosen."""
 
 PANE = 384
 """Side, in screen pixels, that a spot fills about."""
@@ -90,23 +90,23 @@ def crop(pixels: np.ndarray, spot: Spot, scale: int, zoom: int) -> Image.Image:
     return part.resize(size, Image.Resampling.NEAREST)
 
 
+def overview_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of the overview of a picture of `size`, which may be enlarged for it."""
+    factor = OVERVIEW_SIDE / max(size)
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
 def overview(image: Image.Image, spot: Spot, size: tuple[int, int]) -> Image.Image:
-    """A small copy of `image` with a frame around the spot of the input of `size`."""
-    small = fit(image, OVERVIEW_SIDE).copy()
+    """A copy of `image` at `overview_size` with a frame around the spot of the input of `size`."""
+    small = image.resize(overview_size(image.size), Image.Resampling.LANCZOS, reducing_gap=2.0)
     across, down = small.width / size[0], small.height / size[1]
-    frame = [
-        round(spot.left * across),
-        round(spot.top * down),
-        max(round((spot.left + spot.width) * across) - 1, 0),
-        max(round((spot.top + spot.height) * down) - 1, 0),
-    ]
-    frame[2], frame[3] = max(frame[0], frame[2]), max(frame[1], frame[3])
+    left, top = round(spot.left * across), round(spot.top * down)
+    right = max(round((spot.left + spot.width) * across) - 1, left)
+    bottom = max(round((spot.top + spot.height) * down) - 1, top)
     draw = ImageDraw.Draw(small)
     line = max(2, max(small.size) // 240)
-    draw.rectangle(
-        [frame[0] - 1, frame[1] - 1, frame[2] + 1, frame[3] + 1], None, "black", line + 2
-    )
-    draw.rectangle(frame, None, "white", line)
+    draw.rectangle([left - 1, top - 1, right + 1, bottom + 1], None, "black", line + 2)
+    draw.rectangle([left, top, right, bottom], None, "white", line)
     return small
 
 

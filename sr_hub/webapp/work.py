@@ -9,13 +9,12 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 import numpy as np
 from PIL import Image
 
-from sr_hub.webapp.view import OVERVIEW_SIDE, fit, preview
+from sr_hub.webapp.view import fit, overview_size, preview
 
 KEPT_SECONDS = 3600
 """How long a visitor's files stay."""
@@ -109,15 +108,13 @@ class Work:
     def save(self, picture: Image.Image, name: str) -> Path:
         """A PNG file called `name` of a picture for the screen, with the colour profile."""
         path = self.folder / name
-        picture.save(path, compress_level=1, icc_profile=self.profile)
-        return path
+        unfinished = path.with_suffix(f".{uuid.uuid4().hex}")
+        picture.save(unfinished, "PNG", compress_level=1, icc_profile=self.profile)
+        return unfinished.replace(path)
 
-    def percent(self, name: str, event: gr.SelectData) -> tuple[Any, Any]:
+    def percent(self, name: str, event: gr.SelectData) -> tuple[float, float]:
         """Where a click on the overview of `name` fell, in percent across and down."""
-        if not self.folder.exists():
-            return gr.skip(), gr.skip()
-        with Image.open(self.picture(name, OVERVIEW_SIDE)) as shown:
-            width, height = shown.size
+        width, height = overview_size(self.results[name].size)
         return round(event.index[0] / width * 100, 1), round(event.index[1] / height * 100, 1)
 
 
