@@ -7,15 +7,11 @@ damaged download neither loads nor stays in the cache; every failure is one line
 """
 
 import hashlib
-import json
 import logging
 import re
-import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from huggingface_hub import (
     HfApi,
@@ -26,17 +22,16 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import (
     GatedRepoError,
-    HfHubHTTPError,
     HFValidationError,
-    LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 from huggingface_hub.file_download import repo_folder_name
-from huggingface_hub.utils import httpx, validate_repo_id
+from huggingface_hub.utils import validate_repo_id
 
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CONFIG_FILE, MAX_CONFIG_BYTES, PICKLES, WEIGHTS_FILE, read_config
+from sr_hub.retries import FAILURES, first_line, is_transient, persist
 
 FILES = (CONFIG_FILE, WEIGHTS_FILE)
 """What loading needs, in the order in which it is fetched."""
@@ -44,19 +39,10 @@ FILES = (CONFIG_FILE, WEIGHTS_FILE)
 ASK_SECONDS = 3.0
 """How long the Hub may take to say which commit a revision is, before the cache is used."""
 
-WAITS = (0.5, 1.5)
-"""Seconds before the second and the third attempt, where another attempt may help."""
-
-FAILURES = (HfHubHTTPError, httpx.RequestError, OSError, ValueError, RuntimeError)
-"""What the client raises when a request fails, in whatever of its layers."""
-
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_TRANSIENT_STATUS = (408, 429, 500, 502, 503, 504)
 
 logger = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -133,40 +119,6 @@ def check_repo_id(repo_id: str) -> None:
         repo_id_is_sound = "/" in repo_id
     if not repo_id_is_sound:
         raise SRHubError(f"{repo_id!r} is neither a folder nor a Hub id of the form user/repo")
-
-
-def persist(attempt: Callable[[], Result]) -> Result:
-    """What `attempt` returns, tried up to three times where the failure may pass."""
-    for seconds in WAITS:
-        try:
-            return attempt()
-        except FAILURES as error:
-            # Nobody listens, or the client has itself tried long enough: waiting changes nothing.
-            hopeless = isinstance(error, (httpx.ConnectError, LocalEntryNotFoundError))
-            if hopeless or not is_transient(error):
-                raise
-            logger.info("trying again in %s s: %s", seconds, first_line(error))
-            time.sleep(seconds)
-    return attempt()
-
-
-def is_transient(error: Exception) -> bool:
-    """Whether the same request may succeed later: no network, a busy server, a cut transfer."""
-    if isinstance(error, HfHubHTTPError):
-        return error.response is not None and error.response.status_code in _TRANSIENT_STATUS
-    garbled = (json.JSONDecodeError, UnicodeDecodeError)
-    if isinstance(error, (httpx.TransportError, LocalEntryNotFoundError, *garbled)):
-        return True
-    # The client's own check of the size is an OSError without a number; a full disk has one.
-    return isinstance(error, OSError) and error.errno is None
-
-
-def first_line(error: Exception) -> str:
-    """The message of an error of the client, in one line of at most 200 characters."""
-    wraps = isinstance(error, (LocalEntryNotFoundError, RuntimeError))
-    cause = error.__cause__ if wraps else None
-    text = " ".join(str(cause or error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def _download(source: _Source, *, force_download: bool, max_bytes: int | None) -> Path:

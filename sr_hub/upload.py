@@ -8,7 +8,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE
-from sr_hub.hub import FAILURES, first_line, persist
+from sr_hub.retries import FAILURES, first_line, persist
 
 
 def upload(

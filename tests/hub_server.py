@@ -402,9 +402,10 @@ class _Handler(BaseHTTPRequestHandler):
                 tree = {p: c for p, c in tree.items() if p != gone and not p.startswith(gone + "/")}
         request = f"pr/{len(repo.branches)}" if "create_pr" in self.query else None
         oid = repo.commit(tree, title, f"refs/{request}" if request else branch)
-        answer = {"commitOid": oid, "commitUrl": f"{self.hub.url}/{name}/commit/{oid}"}
+        page = f"{self.hub.url}/{'' if kind == 'model' else kind + 's/'}{name}"
+        answer = {"commitOid": oid, "commitUrl": f"{page}/commit/{oid}"}
         if request:
-            answer["pullRequestUrl"] = f"{self.hub.url}/{name}/discussions/1"
+            answer["pullRequestUrl"] = f"{page}/discussions/1"
         self.reply(200, answer)
 
     # download
