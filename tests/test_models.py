@@ -12,6 +12,8 @@ SMALL = {
     "RRIM": {"channels": 8, "shallow": "5:4,7:4", "middle": "3:4,3+3:4", "deep": "3:18,3+3:18"},
     "SRResNet": {"channels": 8, "blocks": 2},
     "RRDBNet": {"channels": 8, "blocks": 1, "growth": 4},
+    "SRVGGNetCompact": {"channels": 8, "convs": 2},
+    "MSRResNet": {"channels": 8, "blocks": 2},
 }
 """Arguments that make a network quick, where it has such arguments."""
 
@@ -112,6 +114,8 @@ def test_bicubic_skip_adds_the_enlarged_input(name):
         ("SRNet", {}, 9_600_206),
         ("SRCNN", {}, 20_099),
         ("ESPCN", {}, 37_200),
+        ("SRVGGNetCompact", {}, 621_424),
+        ("MSRResNet", {}, 1_517_571),
         ("Interpolation", {}, 0),
     ],
 )

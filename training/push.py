@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         help="JSON file whose entries go into training.json, like data, license",
     )
     add("--private", action="store_true", default=None, help="make a new repository private")
+    add("--branch", help="branch to commit to, made if it is not there; else main")
+    add("--keep-card", action="store_true", help="leave the card that the repository has")
     add("--dry-run", action="store_true", help="write the folder, upload nothing")
     options = parser.parse_args(arguments)
     try:
@@ -47,7 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
         if options.dry_run:
             sys.stdout.write(f"{folder}\n")
             return 0
-        commit = push_folder(folder, options.repo, private=options.private)
+        commit = push_folder(
+            folder,
+            options.repo,
+            private=options.private,
+            revision=options.branch,
+            keep_card=options.keep_card,
+        )
     except SRHubError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
