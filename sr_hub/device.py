@@ -11,15 +11,17 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from sr_hub.errors import SRHubError
 
-CPU_BUDGET = 2**30
-"""Bytes for one tile on a CPU: small enough for a free Space, and the same everywhere, because
-another tile size gives other roundings and a file must come out the same wherever it is made."""
+CPU_BUDGET = 2**29
+"""Bytes of tensors for one tile on a CPU. The process takes up to three times as much, because the
+allocator keeps what small tensors have freed: under 2 GB for a photo of three megapixels. It is the
+same everywhere, since another tile gives other roundings, and a file must not depend on where it
+was made."""
 
 GPU_SHARE = 0.5
 """Part of a GPU's memory for one tile. Of all of it, not of what is free: see `CPU_BUDGET`."""
 
-PROBE = 32
-"""Side in pixels of the input that `bytes_per_pixel` runs the network on."""
+PROBE = 24
+"""Side in pixels of the smaller input that `bytes_per_pixel` runs the network on."""
 
 LARGEST_AREA = 2**20
 """Input pixels of a tile, whatever the memory: beyond about twice this, the activations of the
@@ -51,13 +53,19 @@ def tile_area(run: Callable[[Tensor], Tensor], device: torch.device) -> int:
 def bytes_per_pixel(run: Callable[[Tensor], Tensor], device: torch.device) -> int:
     """The most memory that `run` holds at a time, for each pixel of its input, in bytes.
 
-    It is observed on a small picture: every tensor that an operation makes counts from then until
-    it is freed. What a convolution uses inside itself is not seen.
+    It is observed on two small pictures, from whose difference what does not grow with the picture
+    falls out. Every tensor that an operation makes counts until it is freed; what a convolution
+    uses inside itself is not seen.
     """
-    x = torch.zeros(1, 3, PROBE, PROBE, device=device)
+    small, large = (_peak(run, side, device) for side in (PROBE, 2 * PROBE))
+    return max(1, -(-(large - small) // (3 * PROBE**2)))
+
+
+def _peak(run: Callable[[Tensor], Tensor], side: int, device: torch.device) -> int:
+    x = torch.zeros(1, 3, side, side, device=device)
     with _LiveBytes() as watch:
         run(x)
-    return max(1, -(-watch.peak // PROBE**2))
+    return watch.peak
 
 
 def _budget(device: torch.device) -> int:

@@ -171,7 +171,7 @@ def to_tensor(image: Image.Image) -> Tensor:
     white = 65535 if image.mode == "I;16" else 255
     values = torch.from_numpy(np.array(image)).float() / white
     if image.mode == "RGB":
-        return values.permute(2, 0, 1)[None]
+        return values.permute(2, 0, 1)[None].contiguous()
     return values.expand(1, 3, -1, -1)
 
 

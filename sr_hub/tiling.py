@@ -3,6 +3,9 @@
 Pure arithmetic: nothing here knows about pictures, networks or devices. A tile is a core, which it
 answers for, and around it as much of the picture as the network can see from there. Where the
 picture ends the tile ends too, so that the network pads it exactly as it pads the whole picture.
+
+All tiles of a picture are of one size with their surroundings: no thin strip is left at the end,
+none needs more memory than the others, and memory that one has used fits the next.
 """
 
 from collections.abc import Callable
@@ -59,46 +62,43 @@ def plan_tiles(
     Args:
         height: of the picture, in pixels.
         width: of the picture, in pixels.
-        tile: greatest height and width of a core; cores are made equal, so that no thin strip is
-            left at the end.
+        tile: greatest height and width of a tile, without the overlap on both of its sides.
         overlap: pixels around a core that the network sees from there; rounded up to `multiple`.
         multiple: all tiles start at multiples of it, as networks that fold the picture need it.
     """
     overlap = round_up(overlap, multiple)
-    tiles = []
-    for top, bottom in _cuts(height, tile[0], multiple):
-        for left, right in _cuts(width, tile[1], multiple):
-            padded = Box(
-                max(0, left - overlap),
-                max(0, top - overlap),
-                min(width, right + overlap),
-                min(height, bottom + overlap),
-            )
-            tiles.append(Tile(Box(left, top, right, bottom), padded))
-    return tiles
+    rows = _spans(height, _count(height, tile[0], overlap, multiple), overlap, multiple)
+    columns = _spans(width, _count(width, tile[1], overlap, multiple), overlap, multiple)
+    return [
+        Tile(
+            Box(column.start, row.start, column.stop, row.stop),
+            Box(column.padded_start, row.padded_start, column.padded_stop, row.padded_stop),
+        )
+        for row in rows
+        for column in columns
+    ]
 
 
 def choose_tile(
     height: int, width: int, *, area: int, overlap: int, multiple: int = 1
 ) -> tuple[int, int]:
-    """The height and width of cores that need least work while no padded tile exceeds `area`.
+    """The `tile` for `plan_tiles` that needs least work while no tile exceeds `area` pixels.
 
-    The work is counted in padded pixels, so long tiles are preferred to square ones where they
-    save overlap. Where not even a core of `SMALLEST_TILE` fits into `area`, that is the answer.
+    The work is counted in pixels with overlap, so long tiles are preferred to square ones where
+    they save some. Where not even `SMALLEST_TILE` fits into `area`, that is the answer.
     """
     overlap = round_up(overlap, multiple)
-    best = (SMALLEST_TILE, SMALLEST_TILE)
-    least = None
-    for columns in range(1, -(-width // SMALLEST_TILE) + 1):
-        core_width = round_up(-(-width // columns), multiple)
-        padded_height = area // min(width, core_width + 2 * overlap)
-        core_height = height if padded_height >= height else padded_height - 2 * overlap
-        if core_height < min(SMALLEST_TILE, height):
+    best, least = (SMALLEST_TILE, SMALLEST_TILE), None
+    for columns in range(1, max(1, (width - 2 * overlap) // SMALLEST_TILE) + 1):
+        padded_width = _padded(width, columns, overlap, multiple)
+        tallest = area // padded_width - 2 * overlap
+        if tallest < min(SMALLEST_TILE, height - 2 * overlap):
             continue
-        rows = -(-height // core_height)
-        work = (width + 2 * overlap * (columns - 1)) * (height + 2 * overlap * (rows - 1))
+        rows = _count(height, tallest, overlap, multiple)
+        padded_height = _padded(height, rows, overlap, multiple)
+        work = rows * columns * padded_height * padded_width
         if least is None or work < least:
-            best, least = (core_height, core_width), work
+            best, least = (padded_height - 2 * overlap, padded_width - 2 * overlap), work
     return best
 
 
@@ -127,9 +127,42 @@ def run_tiles(
             progress(done, len(tiles))
 
 
-def _cuts(length: int, tile: int, multiple: int) -> list[tuple[int, int]]:
-    """[0, length) in equal parts of at most `tile`, that start at multiples of `multiple`."""
-    cells = -(-length // multiple)
-    parts = -(-cells // max(1, tile // multiple))
-    edges = [multiple * (cells * part // parts) for part in range(parts)] + [length]
-    return list(pairwise(edges))
+class _Span(NamedTuple):
+    """A tile along one side of the picture."""
+
+    start: int
+    stop: int
+    padded_start: int
+    padded_stop: int
+
+
+def _count(length: int, tile: int, overlap: int, multiple: int) -> int:
+    """How many tiles of `tile` pixels and two overlaps a side of `length` pixels needs."""
+    if length <= tile + 2 * overlap:
+        return 1
+    return -(-(length - 2 * overlap) // max(multiple, tile // multiple * multiple))
+
+
+def _padded(length: int, count: int, overlap: int, multiple: int) -> int:
+    """Pixels of each of `count` tiles along a side of `length`, overlap included."""
+    if count == 1:
+        return length
+    return min(length, _stride(length, count, overlap, multiple) + 2 * overlap)
+
+
+def _stride(length: int, count: int, overlap: int, multiple: int) -> int:
+    return round_up(-(-(length - 2 * overlap) // count), multiple)
+
+
+def _spans(length: int, count: int, overlap: int, multiple: int) -> list[_Span]:
+    if count == 1:
+        return [_Span(0, length, 0, length)]
+    stride = _stride(length, count, overlap, multiple)
+    padded = stride + 2 * overlap
+    last = round_up(length - padded, multiple)
+    starts = [*(i * stride for i in range(count) if i * stride < last), last]
+    cuts = [0, *(start + overlap for start in starts[1:]), length]
+    return [
+        _Span(start, stop, padded_start, min(length, padded_start + padded))
+        for padded_start, (start, stop) in zip(starts, pairwise(cuts), strict=True)
+    ]

@@ -185,13 +185,13 @@ class Upscaler:
     @torch.no_grad()
     def _forward(self, x: Tensor, precision: str) -> Tensor:
         """One pass: (N, 3, h, w) -> (N, 3, scale * h, scale * w), float32, clamped to [0, 1]."""
-        x = x.to(self.device)
+        x = x.to(self.device).contiguous()
         if precision == "bf16":
             with torch.autocast(self.device.type, torch.bfloat16):
                 output = self._mixed(x.contiguous(memory_format=torch.channels_last)).float()
             if output.sum().isfinite():
                 return output.clamp_(0, 1)
-        output = self._plain(x.contiguous())
+        output = self._plain(x)
         if not output.sum().isfinite():
             raise SRHubError(f"{self.name} gives values that are not finite: its weights are bad")
         return output.clamp(0, 1)

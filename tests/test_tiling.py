@@ -22,17 +22,26 @@ def test_cores_cover_every_pixel_once_and_start_where_the_network_allows(size, m
         assert all(edge % multiple == 0 for edge in (*tile.core[:2], *tile.padded[:2]))
 
 
-def test_tiles_see_the_overlap_on_each_side_but_nothing_beyond_the_picture():
-    tiles = plan_tiles(40, 60, tile=(20, 20), overlap=5, multiple=4)
-    assert len(tiles) == 6
-    left, top, right, bottom = tiles[4].padded
-    assert (left, top, right, bottom) == (20 - 8, 20 - 8, 40 + 8, 40)
-    assert tiles[0].padded[:2] == (0, 0)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("multiple", [1, 2, 8])
+def test_tiles_see_the_overlap_on_each_side_but_nothing_beyond_the_picture(size, multiple):
+    height, width = size
+    for core, padded in plan_tiles(*size, tile=(8, 9), overlap=3, multiple=multiple):
+        assert padded.left <= max(0, core.left - 3)
+        assert padded.top <= max(0, core.top - 3)
+        assert width >= padded.right >= min(width, core.right + 3)
+        assert height >= padded.bottom >= min(height, core.bottom + 3)
 
 
-def test_tiles_are_equal_instead_of_leaving_a_thin_strip():
-    tiles = plan_tiles(10, 101, tile=(100, 100), overlap=0)
-    assert [tile.core.right - tile.core.left for tile in tiles] == [50, 51]
+@pytest.mark.parametrize("size", [(100, 100), (101, 977), (500, 1001)])
+def test_all_tiles_of_a_picture_are_of_one_size(size):
+    tiles = plan_tiles(*size, tile=(60, 70), overlap=10)
+    sizes = {(t.padded.right - t.padded.left, t.padded.bottom - t.padded.top) for t in tiles}
+    assert len(tiles) > 1
+    assert len(sizes) == 1
+    width, height = sizes.pop()
+    assert width <= 90
+    assert height <= 80
 
 
 @pytest.mark.parametrize("size", [*SIZES, (1365, 2048), (300, 20000)])
@@ -46,14 +55,28 @@ def test_chosen_tiles_fit_into_the_area(size, area, multiple):
     assert largest <= max(area, smallest_possible)
 
 
+def test_square_tiles_are_taken_where_they_save_overlap():
+    tiles = plan_tiles(
+        1365, 2048, tile=choose_tile(1365, 2048, area=200_000, overlap=49), overlap=49
+    )
+    work = sum((t.padded.right - t.padded.left) * (t.padded.bottom - t.padded.top) for t in tiles)
+    assert work < 1.65 * 1365 * 2048
+
+
+def chosen(height, width, area):
+    tile = choose_tile(height, width, area=area, overlap=49)
+    return plan_tiles(height, width, tile=tile, overlap=49)
+
+
 def test_the_whole_picture_is_one_tile_where_it_fits():
-    assert choose_tile(300, 400, area=120_000, overlap=49) == (300, 400)
+    assert len(chosen(300, 400, area=120_000)) == 1
+    assert len(chosen(300, 400, area=119_999)) > 1
 
 
 def test_a_long_picture_is_cut_across_and_not_along():
-    height, width = choose_tile(100, 10_000, area=60_000, overlap=49)
-    assert height == 100
-    assert 400 <= width <= 502
+    tiles = chosen(100, 10_000, area=60_000)
+    assert all((tile.core.top, tile.core.bottom) == (0, 100) for tile in tiles)
+    assert len(tiles) == 20
 
 
 def test_running_reports_progress_and_writes_every_tile():
@@ -72,4 +95,4 @@ def test_running_reports_progress_and_writes_every_tile():
         progress=lambda done, total: seen.append((done, total)),
     )
     assert torch.equal(output, x.repeat_interleave(2, -1).repeat_interleave(2, -2))
-    assert seen == [(done, 9) for done in range(1, 10)]
+    assert seen == [(done, 4) for done in range(1, 5)]
