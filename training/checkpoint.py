@@ -10,7 +10,7 @@ from torch import nn
 
 from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
-from sr_hub.folder import write_whole
+from sr_hub.folder import save_folder, write_whole
 
 LAST_FILE = "last.pt"
 
@@ -100,6 +100,11 @@ def save_state(state: State, path: Path) -> None:
             f"step {state.step}: a weight is not finite; {path} keeps the state before"
         )
     write_whole(path, lambda temporary: torch.save(state.state_dict(), temporary))
+
+
+def save_generator(model: SRModel, folder: Path) -> None:
+    """Write a Hub folder of config and weights, each file whole; its card is made by `push`."""
+    save_folder(model, model._hub_mixin_config or {}, folder)
 
 
 def read_state(path: Path) -> dict[str, Any]:

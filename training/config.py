@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from sr_hub.errors import SRHubError
+from training.losses import LOSSES
 
 CHOICES = {
     "degradation": ("bicubic", "real"),
@@ -67,8 +68,7 @@ class TrainConfig:
     """Largest norm of a player's gradient, to which a larger one is scaled down; 0 for none."""
 
     losses: dict[str, float] = field(default_factory=lambda: {"l1": 1.0})
-    """Weight of each loss of the generator: names of `training.losses.PIXEL_LOSSES`, "perceptual"
-    and "adversarial"."""
+    """Weight of each loss of the generator, by its name in `training.losses.LOSSES`."""
 
     vgg_layers: dict[str, float] = field(default_factory=lambda: {"conv5_4": 1.0})
     """Layers of VGG19 that the perceptual loss looks at, with their weights."""
@@ -129,6 +129,9 @@ class TrainConfig:
         for name in POSITIVE:
             if getattr(self, name) <= 0:
                 raise SRHubError(f"{name} must be above 0, not {getattr(self, name)}")
+        for name in self.losses:
+            if name not in LOSSES:
+                raise SRHubError(f"no loss {name!r}: {', '.join(LOSSES)}")
         if not any(self.losses.values()):
             raise SRHubError("losses needs at least one loss with a weight")
 

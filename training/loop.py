@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sr_hub.errors import SRHubError
-from training.checkpoint import LAST_FILE, State
+from training.checkpoint import LAST_FILE, State, save_generator
 from training.parallel import any_process, average_gradients, average_numbers, share_buffers
 from training.run import Run
 from training.samples import write_samples
@@ -54,8 +54,8 @@ def fit(run: Run) -> State:
             if due(state.step, config.sample_every):
                 show(run)
             if due(state.step, config.keep_every) and run.is_main:
-                state.ema.save_pretrained(run.out / f"step-{state.step:07d}")
-            if due(state.step, config.save_every):
+                save_generator(state.ema, run.out / f"step-{state.step:07d}")
+            if due(state.step, config.save_every) and not state.streak:
                 run.save()
             run.interrupted = bool(signals)
             if any_process(run.accelerator, run.interrupted or run.out_of_time):
@@ -157,7 +157,7 @@ def judge(run: Run) -> None:
     if math.isfinite(loss) and (state.best is None or loss < state.best):
         state.best = loss
         if run.is_main:
-            state.ema.save_pretrained(run.out / "best")
+            save_generator(state.ema, run.out / "best")
 
 
 def show(run: Run) -> None:

@@ -53,6 +53,9 @@ PIXEL_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 """Losses that compare a picture with its target and need nothing else."""
 
+LOSSES = (*PIXEL_LOSSES, "perceptual", "adversarial")
+"""Every loss that a generator can have."""
+
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
     """SRGB in [0, 1] -> (L, a, b) / 100, (N, 3, H, W); L in [0, 1], a and b about [-1, 1].

@@ -28,7 +28,7 @@ def average_gradients(accelerator: Accelerator, modules: list[nn.Module]) -> Non
 
 def average_numbers(accelerator: Accelerator, numbers: dict[str, Tensor]) -> dict[str, float]:
     """Scalars on the device as means over all processes, fetched at once."""
-    stacked = torch.stack([number.detach().float() for number in numbers.values()])
+    stacked = torch.stack([number.float() for number in numbers.values()])
     if accelerator.num_processes > 1:
         stacked = accelerator.reduce(stacked, "mean")
     return dict(zip(numbers, stacked.tolist(), strict=True))

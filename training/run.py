@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from sr_hub.errors import SRHubError
-from training.checkpoint import LAST_FILE, State, read_state, save_state
+from training.checkpoint import LAST_FILE, State, read_state, save_generator, save_state
 from training.config import TrainConfig
 from training.data import Pictures
 from training.journal import Journal
@@ -70,7 +70,7 @@ class Run:
         if self.is_main:
             self.out.mkdir(parents=True, exist_ok=True)
             save_state(self.state, self.out / LAST_FILE)
-            self.state.ema.save_pretrained(self.out / "model")
+            save_generator(self.state.ema, self.out / "model")
         self.accelerator.wait_for_everyone()
 
     def load(self) -> None:

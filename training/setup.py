@@ -118,11 +118,16 @@ def config_of_folder(config: TrainConfig, folder: Path) -> TrainConfig:
 
 def build_state(config: TrainConfig, device: torch.device, options: argparse.Namespace) -> State:
     """Networks and optimizers, new or with the weights that the options name, on `device`."""
+    if config.architecture not in MODELS:
+        raise SRHubError(f"no network {config.architecture!r}: {', '.join(MODELS)}")
     network = MODELS[config.architecture]
     if options.start_from:
         generator: SRModel = network.from_folder(options.start_from)
     else:
-        generator = network(**config.arguments)
+        try:
+            generator = network(**config.arguments)
+        except TypeError as error:
+            raise SRHubError(str(error)) from None
     if options.init_from:
         loaded, left = warm_start(generator, load_model(options.init_from))
         text = "%s: %d tensors taken over, %d not: %s"

@@ -72,8 +72,8 @@ def compute_gradients(state: State, context: Context, lr: Tensor, hr: Tensor) ->
         roots[sr], judgements = _play(state, context, sr, hr)
         terms["adversarial"] = judgements.pop("adversarial")
     torch.autograd.backward(list(roots), list(roots.values()))
-    total = sum(config.losses[name] * term.detach() for name, term in terms.items())
-    return {"loss": total, **terms, **judgements}
+    total = sum(config.losses[name] * term for name, term in terms.items())
+    return {n: t.detach() for n, t in {"loss": total, **terms, **judgements}.items()}
 
 
 def _play(

@@ -1,0 +1,167 @@
+import logging
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sr_hub.degrade import downscale, quantise
+from sr_hub.errors import SRHubError
+from training.data import Pictures
+from training.split import main as split_main
+from training.split import split
+
+
+def gradient(height: int, width: int) -> np.ndarray:
+    """Every pixel tells its place: red is the row, green the column."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([rows, columns, 0 * rows], axis=-1).astype(np.uint8)
+
+
+def save(folder: Path, name: str, array: np.ndarray) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(folder / name)
+    return folder / name
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for index, (height, width) in enumerate([(120, 90), (80, 140)]):
+        noise = rng.integers(256, size=(height, width, 3), dtype=np.uint8)
+        save(tmp_path / "pictures", f"{index}.png", noise)
+    return tmp_path / "pictures"
+
+
+def batch(pictures: Pictures, **changes) -> tuple[torch.Tensor, torch.Tensor]:
+    return pictures.batch(**{"scale": 4, "patch": 8, "size": 6, "seed": 1, "step": 5, **changes})
+
+
+def test_reads_files_subfolders_and_tar_shards_in_the_order_of_their_names(folder: Path):
+    shard = folder / "shard.tar"
+    inner = save(folder.parent / "loose", "c.png", gradient(40, 50))
+    with tarfile.open(shard, "w") as archive:
+        archive.add(inner, "deep/c.png")
+    save(folder / "more", "d.png", gradient(60, 30))
+    pictures = Pictures.read(folder)
+    assert [Path(name).name for name in pictures.names] == ["0.png", "1.png", "d.png", "c.png"]
+    assert pictures.sizes.tolist() == [[120, 90], [80, 140], [60, 30], [40, 50]]
+    expected = torch.from_numpy(gradient(40, 50)).permute(2, 0, 1) / 255
+    assert torch.equal(pictures.picture(3)[0], expected)
+
+
+def test_a_batch_is_a_function_of_seed_step_and_rank(folder: Path):
+    first, again = Pictures.read(folder), Pictures.read(folder)
+    lr, hr = batch(first)
+    assert lr.shape == (6, 3, 8, 8) and hr.shape == (6, 3, 32, 32)
+    assert all(torch.equal(a, b) for a, b in zip(batch(again), (lr, hr), strict=True))
+    for change in ({"seed": 2}, {"step": 6}, {"rank": 1}):
+        assert not torch.equal(batch(first, **change)[1], hr)
+
+
+def test_patches_are_cut_from_the_pictures_in_all_eight_orientations(tmp_path: Path):
+    save(tmp_path, "a.png", gradient(100, 90))
+    _, hr = batch(Pictures.read(tmp_path), size=64)
+    turns = set()
+    for patch in (hr * 255).round().long():
+        down, right = patch[:2, 1, 0] - patch[:2, 0, 0], patch[:2, 0, 1] - patch[:2, 0, 0]
+        turns.add((*down.tolist(), *right.tolist()))
+        rows, columns = patch[0], patch[1]
+        assert rows.max() - rows.min() == 31 and columns.max() - columns.min() == 31
+    assert len(turns) == 8
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_low_patch_is_what_the_whole_degraded_picture_has_there(tmp_path: Path, scale: int):
+    side = 24 * scale
+    noise = np.random.default_rng(0).integers(80, 180, size=(side, side, 3), dtype=np.uint8)
+    save(tmp_path, "a.png", noise)
+    pictures = Pictures.read(tmp_path)
+    lr, hr = batch(pictures, scale=scale, patch=20, size=4)
+    whole = quantise(downscale(pictures.picture(0), scale))
+    turned = [torch.rot90(w, k, (-2, -1)) for w in (whole, whole.flip(-1)) for k in range(4)]
+    inner = [w[..., 2:-2, 2:-2] for w in turned]
+    for low in lr:
+        assert min((low - candidate[0]).abs().max() for candidate in inner) < 1.5 / 255
+    assert hr.shape[-1] == 20 * scale
+
+
+def test_real_degradation_changes_the_low_patch_alone(folder: Path):
+    pictures = Pictures.read(folder)
+    clean_lr, clean_hr = batch(pictures)
+    lr, hr = batch(pictures, degradation="real")
+    assert torch.equal(hr, clean_hr) and not torch.equal(lr, clean_lr)
+    assert torch.equal(lr, quantise(lr))
+    assert torch.equal(lr, batch(pictures, degradation="real")[0])
+
+
+def test_a_corrupt_picture_is_named_once_skipped_and_counted(folder: Path, caplog):
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing more")
+    save(folder, "deep.tiff", np.full((90, 90), 999, dtype=np.uint16))
+    with caplog.at_level(logging.WARNING):
+        pictures = Pictures.read(folder)
+    assert len(pictures) == 2 and pictures.skipped == 2
+    assert caplog.text.count("broken.jpg") == 1 and caplog.text.count("deep.tiff") == 1
+
+
+def test_a_folder_without_pictures_is_refused_by_name(tmp_path: Path):
+    with pytest.raises(SRHubError, match="not a folder"):
+        Pictures.read(tmp_path / "nowhere")
+    with pytest.raises(SRHubError, match="holds no picture"):
+        Pictures.read(tmp_path)
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(SRHubError, match=r"holds no picture.*1 files"):
+        Pictures.read(tmp_path)
+
+
+def test_pictures_smaller_than_the_patch_are_refused_with_their_size(folder: Path):
+    pictures = Pictures.read(folder)
+    pictures.require(80)
+    with pytest.raises(SRHubError, match=r"1\.png is 140x80, but .* 81x81: .* the 1 of 2 pictures"):
+        pictures.require(81)
+
+
+def test_the_cache_serves_until_the_folder_changes(folder: Path, tmp_path: Path, monkeypatch):
+    cache = tmp_path / "cache"
+    decoded = Pictures.read(folder)
+    Pictures.read(folder, cache=cache)
+    with monkeypatch.context() as patch:
+        patch.setattr("training.data._decode", lambda file: pytest.fail(f"decoded {file[0]}"))
+        mapped = Pictures.read(folder, cache=cache)
+    assert mapped.names == decoded.names
+    assert torch.equal(batch(mapped)[1], batch(decoded)[1])
+    save(folder, "new.png", gradient(70, 70))
+    assert len(Pictures.read(folder, cache=cache)) == 3
+    os.utime(folder / "new.png", ns=(1, 1))
+    assert len(Pictures.read(folder, cache=cache)) == 3
+
+
+def test_split_gives_eight_one_one_and_the_same_again(tmp_path: Path):
+    for index in range(20):
+        save(tmp_path / "all", f"{index:02}.png", gradient(4, 4))
+    assert split(tmp_path / "all", tmp_path / "a") == {"train": 16, "val": 2, "test": 2}
+    split(tmp_path / "all", tmp_path / "b")
+    split(tmp_path / "all", tmp_path / "c", seed=1)
+    parts = {n: sorted(p.name for p in (tmp_path / n / "val").iterdir()) for n in "abc"}
+    assert parts["a"] == parts["b"] != parts["c"]
+    names = [p.name for p in (tmp_path / "a").rglob("*.png")]
+    assert len(set(names)) == 20
+
+
+def test_split_refuses_in_one_line(tmp_path: Path, capsys):
+    save(tmp_path / "all", "a.png", gradient(4, 4))
+    (tmp_path / "out").mkdir()
+    assert split_main([str(tmp_path / "all"), str(tmp_path / "out")]) == 2
+    assert split_main([str(tmp_path / "nothing"), str(tmp_path / "new")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and "exists already" in lines[0] and "no pictures" in lines[1]
+
+
+def test_the_training_shards_are_read_whole(shared: Path, tmp_path: Path):
+    (tmp_path / "val").symlink_to(shared / "data/val")
+    pictures = Pictures.read(tmp_path / "val")
+    assert len(pictures) == 41 and pictures.skipped == 0
+    assert set(map(tuple, pictures.sizes.tolist())) == {(512, 512)}

@@ -1,0 +1,109 @@
+"""A run that is killed and resumed equals one that never stopped, bit for bit."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from training_runs import SRRESNET, command, make_run, read_rows, without_seconds, write_pictures
+
+from sr_hub.errors import SRHubError
+from training.checkpoint import read_state
+from training.loop import fit
+
+KILLED_AT = 14
+
+BOMB = f"""
+import os, signal, sys
+from training import loop, train
+
+take_step = loop.take_step
+
+def step_or_die(run, batch):
+    if run.state.step == {KILLED_AT}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return take_step(run, batch)
+
+loop.take_step = step_or_die
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+SETTINGS = ["--set", "save_every=12", "log_every=5", "validate_every=6", "sample_every=0"]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
+
+
+def equal(a: object, b: object) -> bool:
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return a == b
+
+
+@pytest.mark.parametrize("recipe", ["tiny", "tiny-gan"])
+def test_twelve_steps_then_kill_9_then_resume_equals_twenty(
+    pictures: Path, tmp_path: Path, recipe: str
+):
+    # The GAN has batch norm in both players, whose statistics must come back too.
+    more = ["--steps", "20", *SETTINGS, *(SRRESNET if recipe == "tiny-gan" else [])]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    fit(make_run(pictures, whole, recipe, *more))
+
+    line = [sys.executable, "-c", BOMB, *command(pictures, broken, recipe, *more)]
+    killed = subprocess.run(line, cwd=Path(__file__).parents[1], capture_output=True, timeout=120)
+    assert killed.returncode == -9, killed.stderr.decode()
+    assert read_state(broken / "last.pt")["step"] == 12
+    with (broken / "log.jsonl").open("a") as log:
+        log.write('{"step": 14, "sec')  # as a power cut leaves it
+
+    fit(make_run(pictures, broken, recipe, *more, "--resume"))
+    ours, theirs = read_state(broken / "last.pt"), read_state(whole / "last.pt")
+    for state in (ours, theirs):
+        del state["seconds"]
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not equal(ours[name], theirs[name])] == []
+    assert without_seconds(read_rows(broken)) == without_seconds(read_rows(whole))
+    for name in ("model", "best"):
+        weights = [(run / name / "model.safetensors").read_bytes() for run in (whole, broken)]
+        assert weights[0] == weights[1]
+
+
+def test_resume_without_a_run_starts_one(pictures: Path, tmp_path: Path):
+    assert fit(make_run(pictures, tmp_path, "tiny", "--steps", "2", "--resume")).step == 2
+
+
+def test_a_folder_with_a_run_is_not_overwritten(pictures: Path, tmp_path: Path):
+    fit(make_run(pictures, tmp_path, "tiny", "--steps", "2"))
+    with pytest.raises(SRHubError, match="holds a run: --resume goes on"):
+        make_run(pictures, tmp_path, "tiny", "--steps", "2")
+    with pytest.raises(SRHubError, match="holds a run of tiny, not tiny-gan"):
+        make_run(pictures, tmp_path, "tiny-gan", "--resume")
+
+
+def test_resume_keeps_the_settings_and_says_which_were_changed(
+    pictures: Path, tmp_path: Path, caplog
+):
+    fit(make_run(pictures, tmp_path, "tiny", "--steps", "2", "--set", "clip=0.5"))
+    run = make_run(pictures, tmp_path, "tiny", "--steps", "4", "--resume")
+    assert run.config.clip == 0.5 and run.config.steps == 4 and run.state.step == 2
+    assert "another steps: 4, before 2" in caplog.text and "clip" not in caplog.text
+
+
+def test_a_damaged_state_is_named(pictures: Path, tmp_path: Path):
+    fit(make_run(pictures, tmp_path, "tiny", "--steps", "2"))
+    (tmp_path / "last.pt").write_bytes(b"not a state")
+    with pytest.raises(SRHubError, match=r"last\.pt cannot be read"):
+        make_run(pictures, tmp_path, "tiny", "--resume")
+
+
+def test_a_state_of_another_network_is_refused(pictures: Path, tmp_path: Path):
+    fit(make_run(pictures, tmp_path, "tiny", "--steps", "2"))
+    with pytest.raises(SRHubError, match=r"last\.pt is not of this run"):
+        make_run(pictures, tmp_path, "tiny", "--resume", "--set", "arguments.groups=2")

@@ -1,0 +1,253 @@
+"""The commands of training as a researcher types them."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from training_runs import command, make_run, write_pictures
+
+from sr_hub.errors import SRHubError
+from sr_hub.models import MODELS, load_model
+from training import bench, interpolate, push, train
+from training.config import TrainConfig
+from training.discriminators import DISCRIMINATORS
+from training.perceptual import LAYERS
+from training.recipes import RECIPES
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
+
+
+@pytest.fixture(scope="module")
+def finished(pictures: Path, tmp_path_factory) -> Path:
+    """A finished run of a few steps."""
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    line = command(pictures, out, "tiny", "--steps", "6", "--set", "validate_every=3")
+    assert train.main(line) == 0
+    return out
+
+
+def refused(capsys, line: list[str]) -> str:
+    """The one line that the command says when it refuses."""
+    capsys.readouterr()
+    assert train.main(line) == 2
+    (message,) = [text for text in capsys.readouterr().err.splitlines() if text]
+    assert message.startswith("error: ")
+    return message
+
+
+def test_training_needs_nothing_that_a_bare_machine_with_a_gpu_lacks(pictures, tmp_path):
+    absent = "typer gradio piq matplotlib lpips ray skimage spandrel torchvision onnx fastapi"
+    code = f"""
+import sys
+for name in {absent.split()}:
+    sys.modules[name] = None
+from training import train
+sys.exit(train.main(sys.argv[1:]))
+"""
+    line = command(pictures, tmp_path / "run", "tiny-gan", "--steps", "2")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *line], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "model" / "config.json").is_file()
+
+
+def test_run_json_says_how_it_was_made(finished: Path):
+    facts = json.loads((finished / "run.json").read_text())
+    assert facts["recipe"] == "tiny" and facts["config"]["steps"] == 6
+    assert facts["data"] == {"name": "pictures", "pictures": 4, "skipped": 0}
+    assert facts["parameters"] == load_model(finished / "model").num_parameters
+    assert facts["processes"] == 1 and facts["machine"] and facts["torch"] == torch.__version__
+
+
+def test_an_empty_folder_is_one_clear_line(pictures: Path, tmp_path: Path, capsys):
+    (tmp_path / "empty").mkdir()
+    line = command(pictures, tmp_path / "out")
+    line[line.index("--data") + 1] = str(tmp_path / "empty")
+    assert "empty holds no picture" in refused(capsys, line)
+    line[line.index("--data") + 1] = str(tmp_path / "nowhere")
+    assert "nowhere is not a folder" in refused(capsys, line)
+
+
+def test_pictures_smaller_than_the_patch_are_one_clear_line(pictures, tmp_path, capsys):
+    message = refused(capsys, command(pictures, tmp_path / "out", "tiny", "--patch", "21"))
+    assert "0.png is 96x96, but a patch with its margin needs 100x100" in message
+    assert not (tmp_path / "out" / "last.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("lrr=1", "no setting 'lrr'"),
+        ("lr", "NAME=VALUE, not 'lr'"),
+        ("lr=fast", "lr is of type float, not 'fast'"),
+        ("lr=-1", "lr must be above 0"),
+        ("steps=2.5", "steps is of type int"),
+        ("schedule=linear", "schedule is cosine or halving or constant"),
+        ("losses={}", "at least one loss"),
+        ("losses.l3=1", "no loss 'l3'"),
+        ("lr.x=1", "no setting 'lr.x'"),
+        ("vgg_layers.conv9_9=1", None),
+        ("discriminator=Judge", "no discriminator 'Judge': SRGANDiscriminator"),
+        ("arguments.channels=7", "7"),
+        ("arguments.colour=7", "colour"),
+        ("architecture=Nothing", "no network 'Nothing'"),
+    ],
+)
+def test_wrong_settings_are_one_clear_line(pictures, tmp_path, capsys, setting, message):
+    line = command(pictures, tmp_path / "out", "tiny-gan", "--steps", "1", "--set", setting)
+    if message is None:
+        assert train.main(line) == 0  # layers count only where there is a perceptual loss
+    else:
+        assert message in refused(capsys, line)
+
+
+def test_settings_reach_every_kind_of_field():
+    text = "losses.fft_l1=0.05 arguments.shallow=5:4,7:4 clip=2 betas=[0.5,0.9] degradation=real"
+    config = TrainConfig("RRIM").with_settings([*text.split(), "vgg_before_activation=True"])
+    assert config.losses == {"l1": 1.0, "fft_l1": 0.05}
+    assert config.arguments == {"shallow": "5:4,7:4"}
+    assert config.clip == 2.0 and config.betas == (0.5, 0.9)
+    assert config.vgg_before_activation and config.degradation == "real"
+    assert TrainConfig("RRIM").losses == {"l1": 1.0}
+
+
+def test_start_from_takes_the_weights_and_the_arguments_of_a_folder(finished, pictures, tmp_path):
+    run = make_run(pictures, tmp_path / "gan", "tiny-gan", "--start-from", str(finished / "model"))
+    weights = load_model(finished / "model").state_dict()
+    for name, tensor in run.state.generator.state_dict().items():
+        assert torch.equal(tensor, weights[name])
+    with pytest.raises(SRHubError, match="holds a RRIM; this recipe trains a SRResNet"):
+        make_run(pictures, tmp_path / "other", "srgan", "--start-from", str(finished / "model"))
+
+
+def test_init_from_another_scale_says_what_was_not_taken(finished, pictures, tmp_path, caplog):
+    more = ["--scale", "2", "--init-from", str(finished / "model")]
+    run = make_run(pictures, tmp_path, "tiny", *more)
+    assert run.state.generator.scale == 2
+    (message,) = [r.getMessage() for r in caplog.records if "taken over" in r.getMessage()]
+    assert "tail" in message and "trunk" not in message
+    head = load_model(finished / "model").state_dict()["head.0.weight"]
+    assert torch.equal(run.state.generator.state_dict()["head.0.weight"], head)
+    assert torch.equal(run.state.ema.state_dict()["head.0.weight"], head)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("scale", [2, 4])
+def test_every_recipe_names_what_exists(name: str, scale: int):
+    config = RECIPES[name](scale)
+    with torch.device("meta"):
+        network = MODELS[config.architecture](**config.arguments)
+        if config.is_gan:
+            DISCRIMINATORS[config.discriminator](**config.discriminator_arguments)
+    assert network.scale == scale
+    assert set(config.vgg_layers) <= set(LAYERS)
+    assert config.warmup < config.steps and config.pixel_steps < config.steps
+
+
+@pytest.mark.parametrize("name", set(RECIPES) - {"tiny", "tiny-gan"})
+def test_every_recipe_states_its_command_and_what_to_expect(name: str):
+    text = RECIPES[name].__doc__
+    command = re.search(r"`python -m training\.train (\S+) (.*?)`", text, re.DOTALL)
+    assert command and command[1] == name
+    train.build_parser().parse_args([name, *command[2].split()])
+
+
+def test_the_report_recipes_have_the_report_numbers():
+    config = RECIPES["rrim-report"](4)
+    assert (config.batch, config.lr, config.optimizer) == (4, 0.03, "momentum")
+    assert config.pixel_steps * 40 == config.steps - config.pixel_steps  # 10 and 400 epochs
+    srgan, bare = RECIPES["srgan-report"](4), RECIPES["srgan-no-bn-report"](4)
+    assert srgan.changed(architecture="RRIM") == config
+    assert bare.changed(arguments=srgan.arguments) == srgan
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_takes_five_real_steps(name: str, shared: Path, tmp_path_factory, request):
+    if "slow" not in request.config.getoption("-m"):
+        pytest.skip("minutes on a CPU; run with -m slow")
+    cache = tmp_path_factory.getbasetemp() / "cache"
+    folder = tmp_path_factory.mktemp(name)
+    data = ["--data", str(shared / "data/train"), "--val", str(shared / "data/val")]
+    weights = ["--vgg-weights", str(shared / "weights/vgg19_imagenet_conv_uint8.npz")]
+    settings = ["--set", "validation_side=64", "log_every=5", "batch=2"]
+    line = [name, *data, *weights, *settings, "--cache", str(cache), "--out", str(folder / "run")]
+    assert train.main([*line, "--steps", "5"]) == 0
+    row = json.loads((folder / "run" / "log.jsonl").read_text().splitlines()[0])
+    assert row["step"] == 5 and np.isfinite(row["loss"])
+
+
+def test_bench_measures_a_recipe():
+    row = bench.measure(("tiny-gan", None, 2, ["--batch", "2"]))
+    assert re.match(
+        r"\| tiny-gan \| 8,905 \| 2 x 12 \| [\d.]+ \| \d+ % \| [\d.]+ GB \| cpu, \w+ \|", row
+    )
+
+
+def test_push_dry_run_writes_the_folder_and_uploads_nothing(finished, tmp_path, capsys, hub):
+    (tmp_path / "facts.json").write_text('{"license": "cc0-1.0", "hours": 7}')
+    facts = ["--facts", str(tmp_path / "facts.json")]
+    line = [str(finished), "user/tiny-x4", "--out", str(tmp_path / "hub"), "--dry-run", *facts]
+    assert push.main(line) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "hub")
+    names = {"README.md", "config.json", "model.safetensors", "training.json", "metrics.json"}
+    assert {path.name for path in (tmp_path / "hub").iterdir()} == names
+    best = load_model(finished / "best").state_dict()
+    for name, tensor in load_model(tmp_path / "hub").state_dict().items():
+        assert torch.equal(tensor, best[name])
+    training = json.loads((tmp_path / "hub" / "training.json").read_text())
+    assert training["recipe"] == "tiny" and training["hours"] == 7
+    card = (tmp_path / "hub" / "README.md").read_text()
+    assert "user/tiny-x4" in card and "pictures: 4 pictures" in card and "cc0-1.0" in card
+    assert str(finished) not in card
+    assert hub.count("POST") == 0
+
+
+def test_push_makes_one_commit_that_loads(finished: Path, tmp_path: Path, hub):
+    assert push.main([str(finished), "user/tiny-x4", "--out", str(tmp_path / "hub")]) == 0
+    assert hub.count("POST /api/models/user/tiny-x4/commit") == 1
+    model = load_model("user/tiny-x4")
+    best = load_model(finished / "best").state_dict()
+    assert all(torch.equal(t, best[n]) for n, t in model.state_dict().items())
+
+
+def test_push_refuses_what_is_no_run(finished: Path, tmp_path: Path, capsys):
+    assert push.main([str(tmp_path), "user/x", "--dry-run"]) == 2
+    assert push.main([str(finished), "user/x", "--which", "step-9", "--dry-run"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert "holds no run" in lines[0] and "no generator 'step-9'" in lines[1]
+
+
+def test_interpolate_blends_two_runs(finished: Path, pictures: Path, tmp_path: Path):
+    gan = tmp_path / "gan"
+    more = ["--start-from", str(finished / "model"), "--steps", "3"]
+    assert train.main(command(pictures, gan, "tiny-gan", *more)) == 0
+    line = [str(finished / "model"), str(gan / "model"), str(tmp_path / "mix"), "--alpha", "0.25"]
+    assert interpolate.main(line) == 0
+    first, second, mix = (
+        load_model(folder).state_dict()["head.0.weight"]
+        for folder in (finished / "model", gan / "model", tmp_path / "mix")
+    )
+    assert torch.allclose(mix, 0.75 * first + 0.25 * second, atol=1e-7)
+
+
+def test_a_corrupt_picture_does_not_stop_a_run(pictures: Path, tmp_path: Path, caplog):
+    folder = write_pictures(tmp_path / "pictures")
+    (folder / "broken.png").write_bytes((pictures / "0.png").read_bytes()[:200])
+    Image.new("RGB", (96, 96)).save(folder / "fine.webp")
+    assert train.main(command(folder, tmp_path / "run", "tiny", "--steps", "2")) == 0
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["data"]["pictures"] == 5 and facts["data"]["skipped"] == 1
+    assert "broken.png" in caplog.text
