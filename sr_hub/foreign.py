@@ -5,6 +5,7 @@ Real-ESRGAN's compact network. The arguments of the network are read off the sha
 """
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,7 +200,9 @@ def _read(path: Path) -> object:
     if path.suffix not in PICKLES:
         raise SRHubError(f"{path} is not a checkpoint: {', '.join(PICKLES)} or .safetensors")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the protocol of the pickle
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged or hostile pickle raises has no common type
         reason = " ".join(str(error).split())[:120]
         raise SRHubError(
