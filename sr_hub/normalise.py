@@ -6,7 +6,8 @@ Upright, in one of five modes (`MODES`), with an `.info` that holds these keys a
 "icc_profile"  bytes, the colour profile of the pixels; absent where they are sRGB or unknown
 "exif"         bytes, the EXIF data without orientation and without tags on the file's layout
 "text"         dict of str to str, the text of a PNG file; `Upscaler` adds Software, Model, Scale
-"notices"      list of str, one line for each thing that could not be kept; absent if all could be
+"notices"      list of str, one for each thing that could not be kept, to be read after the file's
+               name ("holds 3 pictures..."); absent if all could be kept
 =============  ==================================================================================
 
 XMP and IPTC data are not kept. Pillow 12 holds 16 bits per channel for grey pictures only: it reads
@@ -96,7 +97,7 @@ def to_srgb(image: Image.Image, profile: bytes | None, notices: list[str]) -> Im
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (ImageCms.PyCMSError, OSError):
-        notices.append(f"the colour profile does not fit {image.mode}: converted without it")
+        notices.append(f"has a colour profile that does not fit {image.mode}: converted without it")
         return image.convert("RGB")
 
 
@@ -104,7 +105,7 @@ def _in_known_mode(image: Image.Image, stored: str, notices: list[str]) -> Image
     mode = image.mode
     if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):
         if "transparency" in image.info:
-            notices.append("16-bit grey cannot hold transparency: the transparent grey was dropped")
+            notices.append("has a transparent grey, which 16-bit grey cannot hold: it was dropped")
         return Image.fromarray(np.asarray(image).astype(np.uint16))
     if mode in ("I", "F"):
         raise SRHubError(
@@ -162,13 +163,13 @@ def _exif(image: Image.Image, notices: list[str]) -> bytes | None:
                 entries[ExifTags.IFD.Interop] = source.get_ifd(ExifTags.IFD.Interop)
             if entries:
                 kept.get_ifd(group).update(entries)
-        damaged = not source and "exif" in image.info
+        damaged = not source and len(image.info.get("exif", b"")) > EMPTY_EXIF
         data = kept.tobytes()
     except Exception:
         # Damaged EXIF makes Pillow raise errors of many types; the pixels are sound all the same.
         damaged = True
     if damaged:
-        notices.append("the EXIF data is damaged and was dropped")
+        notices.append("has EXIF data that can not be read: it was dropped")
         return None
     return data if len(data) > EMPTY_EXIF else None
 

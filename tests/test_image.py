@@ -114,11 +114,13 @@ def test_tiff_layout_does_not_leak_into_the_exif():
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-@pytest.mark.parametrize("data", [b"garbage", b"II*\0\xff\xff\xff\x7f", b""])
-def test_damaged_exif_costs_the_exif_and_not_the_picture(data):
-    image = decode(file_of(noise(), "JPEG", exif=b"Exif\0\0" + data))
+@pytest.mark.parametrize("damage", [b"garbage" * 3, b"II*\0\xff\xff\xff\x7f" + bytes(20), b""])
+def test_damaged_exif_costs_the_exif_and_not_the_picture(damage):
+    image = decode(file_of(noise(), "JPEG", exif=b"Exif\0\0" + damage))
     assert image.size == (20, 12)
     assert "exif" not in image.info
+    told = image.info.get("notices", [])
+    assert told == (["has EXIF data that can not be read: it was dropped"] if damage else [])
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -240,6 +242,12 @@ def test_dark_sixteen_bit_grey_is_sixteen_bit_by_type(format):
     assert "notices" not in image.info
 
 
+def test_a_transparent_grey_of_sixteen_bits_is_dropped_with_a_notice():
+    image = decode(file_of(noise("I;16"), "PNG", transparency=700))
+    assert image.mode == "I;16"
+    assert "transparent grey" in image.info["notices"][0]
+
+
 @pytest.mark.parametrize(("colour_type", "mode"), [(2, "RGB"), (4, "LA"), (6, "RGBA")])
 def test_colours_in_sixteen_bits_are_read_in_eight_with_a_notice(colour_type, mode):
     channels = len(mode)
@@ -278,7 +286,7 @@ def test_cmyk_becomes_rgb_without_its_profile():
 def test_a_profile_that_does_not_fit_cmyk_is_told():
     image = decode(file_of(Image.new("CMYK", (8, 8)), "JPEG", icc_profile=SRGB))
     assert image.mode == "RGB"
-    assert "profile does not fit" in image.info["notices"][0]
+    assert "profile that does not fit CMYK" in image.info["notices"][0]
 
 
 def test_a_grey_profile_becomes_srgb_where_the_file_holds_only_rgb():
