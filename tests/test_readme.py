@@ -1,0 +1,34 @@
+"""README.md says what is true: its numbers, its versions, its commands."""
+
+import re
+
+from tests.readme import README, ROOT, results_section, written_section
+
+
+def test_results_are_those_that_are_stored():
+    assert written_section() == results_section().strip(), "run `python -m tests.readme`"
+
+
+def test_the_space_runs_the_gradio_that_is_required():
+    header = README.read_text(encoding="utf-8").split("---")[1]
+    stated = re.search(r"sdk_version: (\S+)", header)[1]
+    required = re.search(r"gradio==(\S+)", (ROOT / "requirements.txt").read_text())[1]
+    assert stated == required
+
+
+def test_files_that_are_named_exist():
+    text = README.read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:sr_hub|training|tests)/[\w./]*|app\.py)`", text)
+    paths += [link for link in re.findall(r"\]\(([\w./-]+)\)", text) if not link.startswith("http")]
+    missing = [path for path in paths if not (ROOT / path).exists()]
+    assert paths
+    assert not missing
+
+
+def test_commands_of_the_readme_exist():
+    from sr_hub.cli import app
+
+    known = {command.name for command in app.registered_commands}
+    named = set(re.findall(r"python -m sr_hub (\w+)", README.read_text(encoding="utf-8")))
+    assert named
+    assert named <= known
