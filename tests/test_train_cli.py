@@ -175,9 +175,7 @@ def test_the_report_recipes_have_the_report_numbers():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_takes_five_real_steps(name: str, shared: Path, tmp_path_factory, request):
-    if "slow" not in request.config.getoption("-m"):
-        pytest.skip("minutes on a CPU; run with -m slow")
+def test_every_recipe_takes_five_real_steps(name: str, shared: Path, tmp_path_factory):
     cache = tmp_path_factory.getbasetemp() / "cache"
     folder = tmp_path_factory.mktemp(name)
     data = ["--data", str(shared / "data/train"), "--val", str(shared / "data/val")]

@@ -38,12 +38,16 @@ def validate(
 ) -> dict[str, float]:
     """Sums over the centre crops of the pictures at `indices`, and their "count".
 
-    `val_psnr_y` is in dB; `val_vgg` is the perceptual loss, for a run that has one.
+    `val_psnr_y` is in dB. `val_vgg` is the perceptual loss, for a run that has one, on the middle
+    half of each side, since VGG19 costs far more than the generator.
     """
     model.eval()
     distances: dict[str, Distance] = {"val_psnr_y": lambda sr, hr: luma_psnr(sr, hr, model.scale)}
     if context.vgg is not None:
-        distances["val_vgg"] = lambda sr, hr: context.perceptual(sr, hr).item()
+        half = context.config.validation_side // 2
+        distances["val_vgg"] = lambda sr, hr: context.perceptual(
+            centre(sr, half), centre(hr, half)
+        ).item()
     if lpips is not None:
         distances["val_lpips"] = lambda sr, hr: lpips(sr.cpu(), hr.cpu())
     sums = dict.fromkeys(["count", *distances], 0.0)
