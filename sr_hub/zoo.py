@@ -33,9 +33,9 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """The baselines and the bundled models, with scores from the JSON files in `RESULTS`."""
+    """The bundled models and the baselines, with scores from the JSON files in `RESULTS`."""
     scores = _scores(RESULTS)
-    folders: dict[str, Path | None] = {**dict.fromkeys(BASELINES), **bundled_models()}
+    folders: dict[str, Path | None] = {**bundled_models(), **dict.fromkeys(BASELINES)}
     found = []
     for name, folder in folders.items():
         model = load_model(name)
