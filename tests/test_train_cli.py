@@ -1,7 +1,9 @@
 """The commands of training as a researcher types them."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +16,13 @@ from training_runs import command, make_run, write_pictures
 
 from sr_hub.errors import SRHubError
 from sr_hub.models import MODELS, load_model
-from training import bench, interpolate, push, train
+from training import bench, interpolate, loop, push, train
+from training.checkpoint import read_state
 from training.config import TrainConfig
 from training.discriminators import DISCRIMINATORS
 from training.perceptual import LAYERS
 from training.recipes import RECIPES
+from training.run import Run
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,6 +67,30 @@ sys.exit(train.main(sys.argv[1:]))
     assert (tmp_path / "run" / "model" / "config.json").is_file()
 
 
+def test_ctrl_c_ends_the_command_saved_and_with_its_own_exit_code(
+    pictures: Path, tmp_path: Path, monkeypatch
+):
+    take_step = loop.take_step
+
+    def press(run: Run, batch: tuple) -> tuple:
+        if run.state.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return take_step(run, batch)
+
+    monkeypatch.setattr(loop, "take_step", press)
+    assert train.main(command(pictures, tmp_path, "tiny", "--steps", "9")) == train.INTERRUPTED
+    assert read_state(tmp_path / "last.pt")["step"] == 3
+
+
+def test_a_terminal_sees_a_progress_bar_with_loss_score_and_time_left(
+    pictures: Path, tmp_path: Path, monkeypatch, capsys
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert train.main(command(pictures, tmp_path, "tiny", "--steps", "25")) == 0
+    last = capsys.readouterr().err.replace("\r", "\n").splitlines()[-1]
+    assert "25/25" in last and "loss=0.0" in last and "dB=" in last and "<00:00" in last
+
+
 def test_run_json_says_how_it_was_made(finished: Path):
     facts = json.loads((finished / "run.json").read_text())
     assert facts["recipe"] == "tiny" and facts["config"]["steps"] == 6
@@ -97,6 +125,7 @@ def test_pictures_smaller_than_the_patch_are_one_clear_line(pictures, tmp_path, 
         ("schedule=linear", "schedule is cosine or halving or constant"),
         ("losses={}", "at least one loss"),
         ("losses.l3=1", "no loss 'l3'"),
+        ("losses.perceptual=1", "VGG19 needs patches of 16"),
         ("lr.x=1", "no setting 'lr.x'"),
         ("vgg_layers.conv9_9=1", None),
         ("discriminator=Judge", "no discriminator 'Judge': SRGANDiscriminator"),
