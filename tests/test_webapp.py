@@ -18,6 +18,7 @@ gr = pytest.importorskip("gradio", reason="the app needs gradio (extra `app`)")
 
 from gradio_client import Client, handle_file  # noqa: E402
 from gradio_client.exceptions import AppError  # noqa: E402
+from webapp_parts import texture, tiny_networks  # noqa: E402
 
 import sr_hub  # noqa: E402
 from sr_hub import tables, webapp  # noqa: E402
@@ -25,7 +26,7 @@ from sr_hub.errors import SRHubError  # noqa: E402
 from sr_hub.evaluate import score  # noqa: E402
 from sr_hub.image import decode, to_tensor  # noqa: E402
 from sr_hub.metrics import Protocol  # noqa: E402
-from sr_hub.models import RRIM, SRResNet, load_model  # noqa: E402
+from sr_hub.models import load_model  # noqa: E402
 from sr_hub.records import FORMAT, write_results  # noqa: E402
 from sr_hub.webapp import comparing, fields, i18n, plot, theme, view, work  # noqa: E402
 from sr_hub.webapp.benchmarks import Benchmarks  # noqa: E402
@@ -38,27 +39,9 @@ MAX_PIXELS = 20_000
 VISITOR = SimpleNamespace(session_hash="visitor", cookies={}, headers={})
 
 
-def texture(width, height, mode="RGB"):
-    """A picture with soft and sharp places, of any mode."""
-    rng = np.random.default_rng(width * 1000 + height)
-    small = rng.integers(0, 256, (height // 4 + 2, width // 4 + 2, 3)).astype(np.uint8)
-    image = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
-    return image.convert(mode)
-
-
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Two tiny networks under the names of real ones, and one that enlarges by 2."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("models")
-    networks = {
-        "rrim-x4": RRIM(channels=16, groups=1, shallow="3:8,3:8", middle="3:8,3:8", deep="3:16"),
-        "srgan-x4": SRResNet(channels=8, blocks=1),
-        "small-x2": SRResNet(channels=8, blocks=1, scale=2),
-    }
-    for name, network in networks.items():
-        network.save_pretrained(folder / name)
-    return {name: folder / name for name in networks}
+    return tiny_networks(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
@@ -414,7 +397,7 @@ def test_every_text_is_used_somewhere():
     built |= {f"nav_{page}" for page in theme.PAGES}
     built |= {f"table_{column}" for column in tables.COLUMNS}
     for key in i18n.texts("en").keys() - built:
-        assert key in source or f'"{key.removeprefix("message_")}"' in source, key
+        assert key in source or f'"{key.split("_", 1)[1]}"' in source, key
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from sr_hub.webapp.benchmarks import RESULTS, build_benchmarks
 from sr_hub.webapp.compare import build_compare
 from sr_hub.webapp.engine import Engine
 from sr_hub.webapp.fields import EXAMPLES
 from sr_hub.webapp.home import build_home, home_pair
-from sr_hub.webapp.i18n import HEAD, texts, translations
+from sr_hub.webapp.i18n import texts, translations
+from sr_hub.webapp.language import LanguageScript
 from sr_hub.webapp.references import build_references
 from sr_hub.webapp.theme import LOGO, STYLE, paper_and_ink
 from sr_hub.webapp.upscale import build_upscale
@@ -63,8 +65,8 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": paper_and_ink(),
         "css_paths": STYLE,
-        "head": HEAD,
         "i18n": translations(),
+        "app_kwargs": {"middleware": [Middleware(LanguageScript)]},
         "favicon_path": LOGO,
         "allowed_paths": [str(EXAMPLES)],
         "max_file_size": MAX_FILE_SIZE,

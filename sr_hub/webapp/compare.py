@@ -4,12 +4,15 @@ import gradio as gr
 
 from sr_hub.metrics import Protocol
 from sr_hub.models import BASELINES
-from sr_hub.webapp.comparing import CompareHandlers
+from sr_hub.webapp.comparing import SCALE, CompareHandlers
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
 from sr_hub.webapp.fields import examples, picture_field, spot_fields
 from sr_hub.webapp.i18n import Say, text
 from sr_hub.webapp.theme import bar, block, heading
 from sr_hub.webapp.work import KEPT_SECONDS, discard
+
+OTHERS = tuple(name for name in BASELINES if name != BICUBIC)
+"""Interpolations that may be chosen besides bicubic."""
 
 
 def build_compare(engine: Engine) -> None:
@@ -97,18 +100,12 @@ def _questions(engine: Engine) -> list[gr.components.Component]:
         low = picture_field(label=text("compare_low"), height=180, elem_id="low")
         block(lambda say: f"<p class='note'>{say('compare_low_info')}</p>")
     models = gr.CheckboxGroup(
-        offered(engine),
-        value=[name for name in offered(engine) if name in engine.names],
+        [*OTHERS, *engine.offered(SCALE)],
+        value=engine.offered(SCALE),
         label=text("compare_models"),
         elem_id="methods",
     )
     return [truth, low, sigma, noise, quality, models]
-
-
-def offered(engine: Engine) -> list[str]:
-    """The methods to choose from: the interpolations, then the networks."""
-    others = [name for name in BASELINES if name != BICUBIC]
-    return [*others, *engine.names]
 
 
 def _gallery(name: str) -> gr.Gallery:
@@ -131,7 +128,12 @@ def _spot_heading(say: Say) -> str:
 def _endpoint(handlers: CompareHandlers, engine: Engine) -> None:
     """`/compare` for programs: a true picture, methods, a protocol -> the numbers."""
     image = picture_field(label="image", visible=False)
-    models = gr.CheckboxGroup(offered(engine), value=engine.names, label="models", visible=False)
+    models = gr.CheckboxGroup(
+        [*OTHERS, *engine.offered(SCALE)],
+        value=engine.offered(SCALE),
+        label="models",
+        visible=False,
+    )
     protocol = gr.Radio([str(p) for p in Protocol], value="y", label="protocol", visible=False)
     facts = gr.JSON(label="numbers", visible=False)
     gr.Button(visible=False).click(

@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from sr_hub.errors import SRHubError
+from sr_hub.folder import read_config
 from sr_hub.models import BASELINES, bundled_models, load_model
 from sr_hub.models.interpolation import Interpolation
 from sr_hub.upscaler import Upscaler
@@ -77,6 +78,14 @@ class Engine:
         self._run = gpu(self._enlarge)
         # A ZeroGPU machine runs it in another process, from which no progress comes.
         self._can_report = self._run == self._enlarge
+
+    def offered(self, scale: int) -> list[str]:
+        """Those of `names` that enlarge by `scale`."""
+        return [
+            name
+            for name in self.names
+            if name not in self._folders or read_config(self._folders[name]).get("scale") == scale
+        ]
 
     @property
     def root(self) -> Path:

@@ -17,34 +17,10 @@ LANGUAGES = {"en": "English", "zh-TW": "繁體中文", "zh-CN": "简体中文"}
 """Locale names, as browsers and gradio spell them, and what a reader calls them."""
 
 COOKIE = "sr_hub_language"
+"""What a page's language is called in cookies and in the browser's storage."""
 
 Say = Callable[[str], str]
 """Gives the text of a name in one language."""
-
-# Runs before gradio's front end reads `navigator.language`, which decides the language of
-# everything on the page. The visitor's own choice wins, then the browser's; every kind of
-# Chinese is one of the two that are written here, every other language is English.
-HEAD = f"""
-<script>
-(() => {{
-  let asked = null;
-  try {{ asked = localStorage.getItem("{COOKIE}"); }} catch {{}}
-  asked = asked || navigator.language || "en";
-  const traditional = /^zh\\b.*(TW|HK|MO|Hant)/i.test(asked);
-  const language = !/^zh\\b/i.test(asked) ? "en" : traditional ? "zh-TW" : "zh-CN";
-  Object.defineProperty(navigator, "language", {{ get: () => language, configurable: true }});
-  document.documentElement.lang = language;
-  const framed = location.protocol === "https:" ? "None; Secure; Partitioned" : "Lax";
-  document.cookie = "{COOKIE}=" + language + "; path=/; SameSite=" + framed;
-  document.addEventListener("click", (event) => {{
-    const button = event.target.closest("[data-language]");
-    if (!button) return;
-    try {{ localStorage.setItem("{COOKIE}", button.dataset.language); }} catch {{}}
-    location.reload();
-  }});
-}})();
-</script>
-"""
 
 
 @cache

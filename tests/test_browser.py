@@ -1,0 +1,209 @@
+"""The app in a real Chromium, as a visitor uses it."""
+
+import csv
+import os
+import re
+import shutil
+
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio", reason="the app needs gradio (extra `app`)")
+api = pytest.importorskip("playwright.sync_api", reason="driving a browser needs playwright")
+
+from webapp_parts import texture, tiny_networks  # noqa: E402
+
+import sr_hub  # noqa: E402
+from sr_hub import webapp  # noqa: E402
+from sr_hub.image import decode  # noqa: E402
+from sr_hub.models import load_model  # noqa: E402
+from sr_hub.webapp.i18n import texts  # noqa: E402
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+TIMEOUT = 60_000
+"""Milliseconds: a busy machine may take long, a broken page longer."""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return tiny_networks(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def url(models):
+    demo = webapp.build_app(models)
+    _, address, _ = demo.launch(
+        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **webapp.launch_options()
+    )
+    yield address
+    demo.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"needs a Chromium: none of {', '.join(BROWSERS)} is installed")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, url):
+    """Opens a page of the app; at the end, nothing must have been asked of another machine."""
+    foreign, broken, contexts = [], [], []
+
+    def watch(request):
+        if not request.url.startswith((url, "data:", "blob:")):
+            foreign.append(request.url)
+
+    def open_page(page="", *, width=1280, language="en-US"):
+        contexts.append(
+            chromium.new_context(locale=language, viewport={"width": width, "height": 900})
+        )
+        tab = contexts[-1].new_page()
+        tab.set_default_timeout(TIMEOUT)
+        tab.on("request", watch)
+        tab.on("pageerror", lambda error: broken.append(str(error)))
+        tab.goto(f"{url}{page}", wait_until="load")
+        tab.locator(".bar").wait_for()
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert foreign == [] and broken == []
+
+
+def give(tab, field, path):
+    tab.locator(f"#{field} input[type=file]").set_input_files(path)
+    tab.locator(f"#{field} img").wait_for()
+
+
+def test_a_turned_photo_is_enlarged_compared_and_downloaded(visit, models, tmp_path):
+    photo = tmp_path / "holiday.jpg"
+    exif = Image.Exif()
+    exif[274] = 6  # the phone was held upright
+    texture(80, 60).save(photo, exif=exif, quality=92)
+    tab = visit("upscale")
+    give(tab, "picture", photo)
+    tab.locator("#run").click()
+    for index, name in enumerate(("bicubic", "srgan-x4", "rrim-x4")):
+        pane = tab.locator(f"#pane-{index}")
+        pane.locator("img").wait_for()
+        assert name in pane.inner_text()
+    assert "240 × 320" in tab.locator("#numbers").inner_text()
+
+    divider = tab.locator("#slider .inner")
+    before = divider.bounding_box()
+    tab.mouse.move(before["x"] + before["width"] / 2, before["y"] + before["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(before["x"] + 90, before["y"] + before["height"] / 2, steps=4)
+    tab.mouse.up()
+    assert abs(divider.bounding_box()["x"] - before["x"]) > 40
+
+    with tab.expect_download() as waiting:
+        tab.locator("#download").click()
+    assert waiting.value.suggested_filename == "holiday_rrim-x4.png"
+    expected = sr_hub.Upscaler(load_model(models["rrim-x4"]))(decode(photo))
+    with Image.open(waiting.value.path()) as result:
+        assert result.format == "PNG" and result.size == (240, 320)
+        assert result.tobytes() == expected.tobytes()
+
+
+def test_a_click_on_the_overview_moves_all_panes(visit, tmp_path):
+    texture(160, 120).save(tmp_path / "photo.png")
+    tab = visit("upscale")
+    give(tab, "picture", tmp_path / "photo.png")
+    tab.locator("#run").click()
+    tab.locator("#pane-2 img").wait_for()
+    source = tab.locator("#pane-2 img").get_attribute("src")
+    box = tab.locator("#overview img").bounding_box()
+    tab.locator("#overview img").click(position={"x": 8, "y": box["height"] - 8})
+    tab.wait_for_function(
+        "before => document.querySelector('#pane-2 img').getAttribute('src') !== before", arg=source
+    )
+    across = float(tab.locator("#across input[type=number]").input_value())
+    down = float(tab.locator("#down input[type=number]").input_value())
+    assert across < 5 and down > 95
+
+
+def test_a_true_picture_is_measured_and_the_protocol_switched(visit, tmp_path):
+    truth = tmp_path / "truth.png"
+    texture(128, 96).save(truth)
+    tab = visit("compare")
+    give(tab, "truth", truth)
+    tab.locator("#run").click()
+    tab.locator("#strip img").wait_for()
+    assert tab.locator("#gallery .gallery-item, #gallery button.thumbnail-item").count() >= 4
+    assert tab.locator("#numbers td.best").count() >= 1
+    first = tab.locator("#numbers").inner_text()
+
+    tab.locator("#protocol").get_by_label("report", exact=True).check()
+    tab.wait_for_function("document.querySelector('#numbers').innerText.includes('4095')")
+    assert tab.locator("#numbers").inner_text() != first
+    tab.wait_for_function("document.querySelector('#strip img').complete")
+    source = tab.locator("#strip img").get_attribute("src")
+    tab.locator("#overview img").click(position={"x": 12, "y": 12})
+    tab.wait_for_function(
+        "before => document.querySelector('#strip img').getAttribute('src') !== before", arg=source
+    )
+
+    with tab.expect_download() as waiting:
+        tab.locator("#csv").click()
+    rows = list(csv.DictReader(waiting.value.path().read_text().splitlines()))
+    assert waiting.value.suggested_filename == "truth_report.csv"
+    assert [row["model"] for row in rows] == ["bicubic", "srgan-x4", "rrim-x4"]
+    assert {row["protocol"] for row in rows} == {"report"}
+    with tab.expect_download() as waiting:
+        tab.locator("#png").click()
+    assert waiting.value.suggested_filename == "truth_strip.png"
+    with Image.open(waiting.value.path()) as strip:
+        assert strip.width > strip.height > 150
+
+
+def test_a_broken_file_is_one_line_and_the_page_goes_on(visit, tmp_path):
+    (tmp_path / "letter.png").write_text("Dear picture")
+    tab = visit("upscale")
+    tab.locator("#picture input[type=file]").set_input_files(tmp_path / "letter.png")
+    tab.locator("#picture img").wait_for(state="attached")
+    tab.locator("#run").click()
+    toast = tab.locator("[data-testid=toast-body]")
+    toast.wait_for()
+    assert "letter.png is not a picture of a known format" in toast.inner_text()
+    tab.locator(".examples button, tr.tr-body, .gallery-item").first.click()
+    tab.locator("#picture img[src*=waves]").wait_for()
+    tab.locator("#run").click()
+    tab.locator("#pane-0 img").wait_for()
+
+
+def test_the_language_follows_the_browser_and_then_the_choice(visit):
+    tab = visit("upscale", language="zh-HK")
+    title = tab.locator("h1")
+    assert title.inner_text() == texts("zh-TW")["upscale_title"]
+    assert tab.locator("#run").inner_text() == texts("zh-TW")["upscale_run"]
+    tab.locator("[data-language=zh-CN]").click()
+    tab.wait_for_function("word => document.body.innerText.includes(word)", arg="提升分辨率")
+    assert title.inner_text() == texts("zh-CN")["upscale_title"]
+    tab.locator(".bar nav a").nth(2).click()
+    tab.wait_for_function(
+        "word => document.querySelector('h1')?.innerText === word",
+        arg=texts("zh-CN")["compare_title"],
+    )
+    tab.locator("#run").click()
+    toast = tab.locator("[data-testid=toast-body]")
+    toast.wait_for()
+    assert texts("zh-CN")["message_no_truth"] in toast.inner_text()
+
+
+@pytest.mark.parametrize("page", ["", "upscale", "compare", "benchmarks", "references"])
+def test_every_page_fits_a_phone_and_says_everything(visit, page):
+    tab = visit(page, width=390)
+    tab.locator("h1").wait_for()
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    assert not re.search(r"__i18n__|undefined|\bNone\b|\bnan\b", tab.locator("body").inner_text())
+    assert tab.locator("nav a[aria-current]").count() == 1
