@@ -125,7 +125,6 @@ def test_pictures_smaller_than_the_patch_are_one_clear_line(pictures, tmp_path, 
         ("schedule=linear", "schedule is cosine or halving or constant"),
         ("losses={}", "at least one loss"),
         ("losses.l3=1", "no loss 'l3'"),
-        ("losses.perceptual=1", "VGG19 needs patches of 16"),
         ("lr.x=1", "no setting 'lr.x'"),
         ("vgg_layers.conv9_9=1", None),
         ("discriminator=Judge", "no discriminator 'Judge': SRGANDiscriminator"),
@@ -140,6 +139,12 @@ def test_wrong_settings_are_one_clear_line(pictures, tmp_path, capsys, setting, 
         assert train.main(line) == 0  # layers count only where there is a perceptual loss
     else:
         assert message in refused(capsys, line)
+
+
+def test_a_patch_too_small_for_vgg_is_one_clear_line(pictures, tmp_path, capsys):
+    more = ["--patch", "3", "--set", "losses.perceptual=1"]
+    message = refused(capsys, command(pictures, tmp_path / "out", "tiny", *more))
+    assert "VGG19 needs 16 pixels, patch=3 enlarged has 12" in message
 
 
 def test_settings_reach_every_kind_of_field():

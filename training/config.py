@@ -129,8 +129,6 @@ class TrainConfig:
         for name in POSITIVE:
             if getattr(self, name) <= 0:
                 raise SRHubError(f"{name} must be above 0, not {getattr(self, name)}")
-        if self.is_perceptual and self.patch < 16:
-            raise SRHubError(f"VGG19 needs patches of 16 pixels at least, not patch={self.patch}")
         for name in self.losses:
             if name not in LOSSES:
                 raise SRHubError(f"no loss {name!r}: {', '.join(LOSSES)}")

@@ -17,6 +17,9 @@ from sr_hub.errors import SRHubError
 CONVOLUTIONS = (2, 2, 4, 4, 4)
 """Convolutions in each block; a 2x2 maximum pool stands between two blocks."""
 
+MIN_SIDE = 16
+"""Side of the smallest picture that four pools leave something of, in pixels."""
+
 LAYERS = tuple(f"conv{b + 1}_{c + 1}" for b, n in enumerate(CONVOLUTIONS) for c in range(n))
 """Names of the convolutions, from "conv1_1" to "conv5_4"."""
 
@@ -27,7 +30,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RG
 class VGG19(nn.Module):
     """Features of pictures at some layers of VGG19, each divided by its typical size.
 
-    `forward` takes (N, 3, H, W), RGB in [0, 1], H and W at least 16, and returns one feature map
+    `forward` takes (N, 3, H, W), RGB in [0, 1], H and W at least `MIN_SIDE`, and returns one feature map
     for each of `layers`. The typical size is the mean magnitude of the convolution's output over a
     fixed texture, so that a loss weight means much the same at any layer and with any set of
     weights.
