@@ -30,10 +30,10 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RG
 class VGG19(nn.Module):
     """Features of pictures at some layers of VGG19, each divided by its typical size.
 
-    `forward` takes (N, 3, H, W), RGB in [0, 1], H and W at least `MIN_SIDE`, and returns one feature map
-    for each of `layers`. The typical size is the mean magnitude of the convolution's output over a
-    fixed texture, so that a loss weight means much the same at any layer and with any set of
-    weights.
+    `forward` takes (N, 3, H, W), RGB in [0, 1], sides at least `MIN_SIDE`, and returns one feature
+    map for each of `layers`. The typical size is the mean magnitude of the convolution's output
+    over a fixed texture, so that a loss weight means much the same at any layer and with any set
+    of weights.
 
     Args:
         layers: names out of `LAYERS`. Nothing behind the deepest is computed: "conv5_4" on a

@@ -8,9 +8,9 @@ has room for more: `--batch 64 --patch 48 --steps 200000` is the usual budget of
 and `--set losses.fft_l1=0.05` a usual gain.
 
 Hours: a recipe's steps divided by the steps per second that `python -m training.bench RECIPE`
-measures on the machine at hand. Scores are dB on Set5 / Set14 (protocol y). Unless a docstring says "measured", they are what the
-literature reports for such a network at full budget, not what was reached here. The GAN stages are
-in `recipes_gan.py`.
+measures on the machine at hand. Scores are dB on Set5 / Set14 (protocol y). Unless a docstring says
+"measured", they are what the literature reports for such a network at full budget, not what was
+reached here. The GAN stages are in `recipes_gan.py`.
 """
 
 from collections.abc import Callable
