@@ -6,7 +6,6 @@ blur, a second resize, noise and JPEG to it, at random strengths, all on the dev
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -91,13 +90,14 @@ def jpeg(image: Tensor, quality: Tensor, *, offset: tuple[int, int] = (0, 0)) ->
     top, left = offset
     bottom, right = -(height + top) % 16, -(width + left) % 16
     padded = F.pad(image.clamp(0, 1) * 255, (left, right, top, bottom), mode="replicate")
-    ycc = torch.einsum("ij,njhw->nihw", _matrix(YCC, image), padded)
+    to_ycc = torch.tensor(YCC).view(3, 3)
+    ycc = torch.einsum("ij,njhw->nihw", to_ycc.to(image), padded)
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality)[:, None, None]
     luma = _quantise_blocks(ycc[:, :1] - 128, _table(LUMA_TABLE, scale)) + 128
     chroma = _quantise_blocks(F.avg_pool2d(ycc[:, 1:], 2), _table(CHROMA_TABLE, scale))
     chroma = F.interpolate(chroma, scale_factor=2.0, mode="bilinear", align_corners=False)
     both = torch.cat([luma, chroma], dim=1)
-    rgb = torch.einsum("ij,njhw->nihw", torch.linalg.inv(_matrix(YCC, image)), both)
+    rgb = torch.einsum("ij,njhw->nihw", to_ycc.inverse().to(image), both)
     return quantise(rgb[..., top : top + height, left : left + width] / 255)
 
 
@@ -167,10 +167,6 @@ CHROMA_TABLE = (
     (47, 66, 99, 99, 99, 99, 99, 99),
     *((99,) * 8,) * 4,
 )
-
-
-def _matrix(values: Sequence[float], like: Tensor) -> Tensor:
-    return torch.tensor(values, device=like.device, dtype=like.dtype).view(3, 3)
 
 
 def _table(table: tuple[tuple[int, ...], ...], scale: Tensor) -> Tensor:

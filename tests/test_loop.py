@@ -206,7 +206,7 @@ def test_best_is_the_state_with_the_best_validation(pictures: Path, tmp_path: Pa
     fit(run)
     best, kept = (load_model(tmp_path / n).state_dict() for n in ("best", "step-0000040"))
     assert all(torch.equal(best[name], kept[name]) for name in best)
-    assert run.state.best == -30.0
+    assert run.state.best == {"val_psnr_y": -30.0}
 
 
 def test_learning_rate_schedules():

@@ -21,7 +21,8 @@ class State:
 
     `discriminator` and its optimizer are None in a run without one. `seconds` is the time spent
     training, over all sessions; `lr_factor` falls at every roll-back; `streak` counts the skipped
-    steps since the last sound one; `sums` are the numbers of the steps since the last log line.
+    steps since the last sound one; `best` is the least `badness` of a validation, by its name;
+    `sums` are the numbers of the steps since the last log line.
     """
 
     generator: SRModel
@@ -35,7 +36,7 @@ class State:
     skipped: int = 0
     streak: int = 0
     rollbacks: int = 0
-    best: float | None = None
+    best: dict[str, float] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
 
     PARTS: ClassVar = (

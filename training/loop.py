@@ -153,9 +153,9 @@ def judge(run: Run) -> None:
     count = means.pop("count")
     scores = {name: round(value / count, 5) for name, value in means.items()}
     run.journal.write(state.step, state.seconds, scores)
-    loss = badness(scores)
-    if math.isfinite(loss) and (state.best is None or loss < state.best):
-        state.best = loss
+    name, value = badness(scores)
+    if math.isfinite(value) and (state.best.keys() != {name} or value < state.best[name]):
+        state.best = {name: value}
         if run.is_main:
             save_generator(state.ema, run.out / "best")
 

@@ -16,6 +16,7 @@ from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE, write_whole
 from sr_hub.publish import push_folder, write_card
 from training.journal import LOG_FILE, read_log
 from training.setup import read_run
+from training.validation import badness
 
 METRICS_FILE = "metrics.json"
 
@@ -91,9 +92,7 @@ def gather(run: Path, out: Path, *, which: str = "best", facts: Path | None = No
 def chosen_row(rows: list[dict[str, Any]], which: str) -> dict[str, Any]:
     """The validation of the generator that is pushed; an empty one if there was none."""
     if which == "best" and rows:
-        return min(
-            rows, key=lambda row: row.get("val_lpips", row.get("val_vgg", -row["val_psnr_y"]))
-        )
+        return min(rows, key=lambda row: badness(row)[1])
     if which.startswith("step-"):
         rows = [row for row in rows if row["step"] == int(which.removeprefix("step-"))]
     return rows[-1] if rows else {}

@@ -61,12 +61,15 @@ def validate(
     return sums
 
 
-def badness(scores: dict[str, float]) -> float:
-    """What the best generator of a run has least of.
+def badness(scores: dict[str, float]) -> tuple[str, float]:
+    """What the best generator of a run has least of, by its name.
 
     LPIPS if it is measured, else the distance in VGG features if the loss has it, else minus PSNR.
     """
-    return scores.get("val_lpips", scores.get("val_vgg", -scores["val_psnr_y"]))
+    for name in ("val_lpips", "val_vgg"):
+        if name in scores:
+            return name, scores[name]
+    return "val_psnr_y", -scores["val_psnr_y"]
 
 
 def validation_pair(pictures: Pictures, index: int, side: int, scale: int) -> tuple[Tensor, Tensor]:
