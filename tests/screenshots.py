@@ -9,7 +9,6 @@ import os
 import shutil
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from sr_hub.webapp import build_app, launch_options
@@ -39,10 +38,10 @@ def compare(tab: Page, picture: Path) -> None:
 
 
 def shoot(tab: Page, last: str, path: Path) -> None:
-    """The page down to the element `last`, as a PNG file of 256 colours: a fifth of the size."""
+    """The page down to the element `last`, as a PNG file."""
     tab.wait_for_timeout(2000)
     box = tab.locator(last).bounding_box()
-    height = int(box["y"] + box["height"]) + 24
+    height = int(box["y"] + box["height"]) + 8
     temporary = path.with_suffix(".part")
     tab.screenshot(
         path=temporary,
@@ -50,9 +49,6 @@ def shoot(tab: Page, last: str, path: Path) -> None:
         type="png",
         clip={"x": 0, "y": 0, "width": WIDTH, "height": height},
     )
-    with Image.open(temporary) as picture:
-        palette = picture.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
-        palette.save(temporary, "PNG", optimize=True)
     temporary.replace(path)
 
 

@@ -198,11 +198,17 @@ def test_a_public_hub_model_runs_and_a_private_one_is_not_reached(hub, models, o
         offer.enlarge("user/private-x4", image)
 
 
-def test_stop_ends_the_run_of_that_visitor_only(offer):
+def test_the_bar_moves_within_a_tile_and_never_back(offer):
+    parts = []
+    offer.enlarge("srgan-x4", texture(24, 16, "RGB"), parts.append)
+    assert len(parts) > 5 and parts == sorted(parts) and parts[-1] == 1
+
+
+def test_stop_ends_the_run_of_that_visitor_only_in_the_midst_of_a_tile(offer):
     offer.stop("visitor")
     offer.check("another")
     with pytest.raises(StoppedError):
-        offer.enlarge("rrim-x4", texture(8, 8), lambda done, total: offer.check("visitor"))
+        offer.enlarge("rrim-x4", texture(8, 8), lambda part: offer.check("visitor"))
     offer.check("visitor")
 
 

@@ -18,6 +18,7 @@ from sr_hub.figures import box_at, error_map, strip, telling_box
 from sr_hub.image import from_tensor, to_tensor
 from sr_hub.pairs import fit_pair
 from sr_hub.tables import Row, csv_table, show
+from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import Engine, StoppedError, device_of
 from sr_hub.webapp.fields import read_picture
 from sr_hub.webapp.i18n import Say, message, speaker
@@ -98,16 +99,13 @@ class CompareHandlers:
             raise gr.Error(message(name, request), print_exception=False)
         discard(old)
 
-        def advance(done: int, total: int, name: str) -> None:
-            self.engine.check(request.session_hash)
-            progress((done, total), desc=name)
-
         try:
             self.engine.begin(request.session_hash)
-            advance(0, 1, message("reading", request))
+            progress(0, desc=message("reading", request))
             lr, hr = self._pair(truth, low, (sigma, noise, quality), request)
-            work = self._enlarge(truth, lr, hr, models, advance)
-            advance(0, 1, message("measuring", request))
+            reporter = partial(self.engine.reporter, request=request, progress=progress)
+            work = self._enlarge(truth, lr, hr, models, reporter)
+            progress(0, desc=message("measuring", request))
             return work, *first_look(work, protocol, speaker(request))
         except StoppedError:
             gr.Info(message("stopped", request))
@@ -157,7 +155,7 @@ class CompareHandlers:
             raise gr.Error(message(name, request), print_exception=False)
         try:
             lr, hr = self._pair(image, None, (0, 0, 100), request)
-            work = self._enlarge(image, lr, hr, models, lambda *_, **__: None)
+            work = self._enlarge(image, lr, hr, models)
             rows = measured(work, protocol)
         except SRHubError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -185,7 +183,7 @@ class CompareHandlers:
         lr: Tensor,
         hr: Tensor,
         models: list[str],
-        advance: Callable[[int, int, str], None],
+        reporter: Callable[[str], Report] | None = None,
     ) -> Work:
         """Every model's result for the small picture, kept on disk."""
         upscalers = {name: self.engine.upscaler(name) for name in models}
@@ -197,9 +195,8 @@ class CompareHandlers:
         work.keep(TRUTH, from_tensor(hr), scale=SCALE)
         work.keep(SMALL, small)
         for name, upscaler in upscalers.items():
-            progress = partial(advance, name=name)
-            progress(0, 1)
-            picture, seconds = self.engine.enlarge(name, small, progress)
+            report = reporter(name) if reporter else None
+            picture, seconds = self.engine.enlarge(name, small, report)
             work.keep(name, picture, scale=SCALE, seconds=seconds, device=device_of(upscaler))
         return work
 

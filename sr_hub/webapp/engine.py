@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
+import gradio as gr
 from PIL import Image
 
 from sr_hub.errors import SRHubError
@@ -19,6 +20,7 @@ from sr_hub.folder import read_config
 from sr_hub.models import BASELINES, bundled_models, load_model
 from sr_hub.models.interpolation import Interpolation
 from sr_hub.upscaler import Upscaler
+from sr_hub.webapp.advance import Report, layers_counted
 
 BICUBIC = "bicubic"
 
@@ -38,8 +40,6 @@ HEAVY = {"concurrency_id": "networks", "concurrency_limit": 1}
 """What every listener that runs networks is given: one run at a time on the whole machine."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-
-Progress = Callable[[int, int], None]
 
 
 class StoppedError(Exception):
@@ -119,18 +119,18 @@ class Engine:
             return self._upscalers[name]
 
     def enlarge(
-        self, name: str, image: Image.Image, progress: Progress | None = None, *, scale: int = 4
+        self, name: str, image: Image.Image, report: Report | None = None, *, scale: int = 4
     ) -> tuple[Image.Image, float]:
         """`image` enlarged by `upscaler(name, scale)`, and the seconds that took.
 
         Raises:
             SRHubError: if there is no such method, or not enough memory for the picture.
-            StoppedError: if `progress` raised it.
+            StoppedError: if `report` raised it.
         """
         self.upscaler(name, scale)
         started = time.perf_counter()
         try:
-            enlarged = self._run(name, scale, image, progress if self._can_report else None)
+            enlarged = self._run(name, scale, image, report if self._can_report else None)
         except MemoryError:
             raise SRHubError("there is not enough memory for this picture") from None
         return enlarged, time.perf_counter() - started
@@ -149,10 +149,29 @@ class Engine:
             self._stop.discard(session)
             raise StoppedError
 
+    def reporter(self, name: str, request: gr.Request, progress: gr.Progress) -> Report:
+        """Shows how far `name` is and how long it will take; ends the run on Stop."""
+        started, shown = time.perf_counter(), -1
+
+        def report(part: float) -> None:
+            nonlocal shown
+            self.check(request.session_hash)
+            if int(part * 100) != shown:
+                shown = int(part * 100)
+                seconds = (time.perf_counter() - started) / part * (1 - part) if part else 0
+                progress(part, desc=f"{name} · {seconds:.0f} s" if seconds >= 1 else name)
+
+        report(0)
+        return report
+
     def _enlarge(
-        self, name: str, scale: int, image: Image.Image, progress: Progress | None
+        self, name: str, scale: int, image: Image.Image, report: Report | None
     ) -> Image.Image:
-        return self.upscaler(name, scale)(image, progress=progress)
+        upscaler = self.upscaler(name, scale)
+        if report is None:
+            return upscaler(image)
+        with layers_counted(upscaler, image, report) as progress:
+            return upscaler(image, progress=progress)
 
     def _hub_upscaler(self, name: str) -> Upscaler:
         if not _HUB_ID.fullmatch(name) or Path(name).exists():
@@ -161,9 +180,8 @@ class Engine:
             self._from_hub.move_to_end(name)
         else:
             # Without this machine's token: a visitor sees public repositories only.
-            upscaler = Upscaler(load_model(name, token=False, max_bytes=HUB_MODEL_BYTES))
-            upscaler.name = name
-            self._from_hub[name] = upscaler
+            network = load_model(name, token=False, max_bytes=HUB_MODEL_BYTES)
+            self._from_hub[name] = Upscaler(network, name=name)
             if len(self._from_hub) > HUB_MODELS_KEPT:
                 self._from_hub.popitem(last=False)
         return self._from_hub[name]

@@ -1,7 +1,7 @@
 """What the buttons of the Upscale page do: run the networks, look around in what they made."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from sr_hub.errors import SRHubError
 from sr_hub.image import save, to_tensor
 from sr_hub.metrics import consistency
 from sr_hub.tables import show
+from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import BICUBIC, Engine, StoppedError, device_of
 from sr_hub.webapp.fields import read_picture
 from sr_hub.webapp.i18n import Say, message, speaker
@@ -65,7 +66,8 @@ class UpscaleHandlers:
             work = Work.begin(self.engine.root, path, image, chosen, order)
             work.spot = (*busiest(image), ZOOM)
             for name in names:
-                yield self._step(name, image, work, self._advance(name, request, progress), request)
+                report = self.engine.reporter(name, request, progress)
+                yield self._step(name, image, work, report, request)
         except StoppedError:
             gr.Info(message("stopped", request))
         except SRHubError as error:
@@ -119,28 +121,18 @@ class UpscaleHandlers:
         }
         return str(save_download(picture, work, model)), facts
 
-    def _advance(
-        self, name: str, request: gr.Request, progress: gr.Progress
-    ) -> Callable[[int, int], None]:
-        def advance(done: int, total: int) -> None:
-            self.engine.check(request.session_hash)
-            progress((done, total), desc=name)
-
-        advance(0, 1)
-        return advance
-
     def _step(
         self,
         name: str,
         image: Image.Image,
         work: Work,
-        advance: Callable[[int, int], None],
+        report: Report,
         request: gr.Request,
     ) -> tuple[Any, ...]:
         """Run one method; the page's new values."""
         scale = self.engine.upscaler(work.chosen).scale
         upscaler = self.engine.upscaler(name, scale)
-        picture, seconds = self.engine.enlarge(name, image, advance, scale=scale)
+        picture, seconds = self.engine.enlarge(name, image, report, scale=scale)
         work.keep(
             name,
             picture,
