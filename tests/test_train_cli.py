@@ -108,6 +108,11 @@ def test_an_empty_folder_is_one_clear_line(pictures: Path, tmp_path: Path, capsy
     assert "nowhere is not a folder" in refused(capsys, line)
 
 
+def test_a_folder_that_cannot_be_written_is_one_clear_line(pictures, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert "file" in refused(capsys, command(pictures, tmp_path / "file" / "out"))
+
+
 def test_pictures_smaller_than_the_patch_are_one_clear_line(pictures, tmp_path, capsys):
     message = refused(capsys, command(pictures, tmp_path / "out", "tiny", "--patch", "21"))
     assert "0.png is 96x96, but a patch with its margin needs 100x100" in message

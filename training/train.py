@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run = prepare(options, started=started)
         fit(run)
-    except SRHubError as error:
+    except (SRHubError, OSError) as error:  # a full disk, a folder that may not be written
         sys.stderr.write(f"error: {error}\n")
         return 2
     except KeyboardInterrupt:
