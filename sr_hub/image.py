@@ -60,7 +60,7 @@ def decode(source: bytes | str | Path | BinaryIO) -> Image.Image:
         SRHubError: if there is no such file, if it is not a picture, if it is damaged, or if it has
             more pixels than `2 * PIL.Image.MAX_IMAGE_PIXELS`, as decompression bombs do.
     """
-    name = str(source) if isinstance(source, str | Path) else "the picture"
+    name = str(source) if isinstance(source, str | Path) else "the file"
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with Image.open(stream, formats=readable_formats()) as image:

@@ -88,7 +88,7 @@ def test_a_folder_of_all_kinds_with_two_bad_files(folder, tmp_path, model_folder
     lines = stderr.splitlines()
     assert len(lines) == 2
     assert (
-        lines[0] == f"failed: {folder / 'text.png'}: the picture is not a picture of a known format"
+        lines[0] == f"failed: {folder / 'text.png'}: the file is not a picture of a known format"
     )
     assert lines[1].startswith(f"failed: {folder / 'truncated.png'}: the picture is damaged: ")
     assert stdout.startswith("7 of 9 pictures enlarged, 2 failed, in ")
