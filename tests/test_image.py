@@ -323,7 +323,7 @@ def test_a_truncated_file_is_one_line(format, part):
     with pytest.raises(SRHubError) as error:
         decode(data[: int(part * len(data))])
     assert "\n" not in str(error.value)
-    assert str(error.value).startswith(("the picture is damaged", "the picture is not a picture"))
+    assert str(error.value).startswith(("the file is damaged", "the file is not a picture"))
 
 
 def test_other_files_are_named(tmp_path):
