@@ -152,6 +152,11 @@ def test_programs_see_two_endpoints_and_nothing_private(client):
     assert not client.view_api(return_format="dict")["unnamed_endpoints"]
 
 
+def test_a_visitor_who_leaves_stops_the_run(client):
+    targets = [target for each in client.config["dependencies"] for target in each["targets"]]
+    assert "unload" in [event for _, event in targets]
+
+
 def test_compare_endpoint_gives_the_numbers_of_evaluate(client, models, tmp_path):
     path = tmp_path / "truth.png"
     texture(64, 48).save(path)
@@ -205,11 +210,14 @@ def test_the_bar_moves_within_a_tile_and_never_back(offer):
 
 
 def test_stop_ends_the_run_of_that_visitor_only_in_the_midst_of_a_tile(offer):
+    with offer.running("visitor"), offer.running("another"):
+        offer.stop("visitor")
+        offer.check("another")
+        with pytest.raises(StoppedError):
+            offer.enlarge("rrim-x4", texture(8, 8), lambda part: offer.check("visitor"))
     offer.stop("visitor")
-    offer.check("another")
-    with pytest.raises(StoppedError):
-        offer.enlarge("rrim-x4", texture(8, 8), lambda part: offer.check("visitor"))
-    offer.check("visitor")
+    with offer.running("visitor"):
+        offer.check("visitor")
 
 
 def run_upscale(offer, path, **changes):
@@ -439,6 +447,8 @@ def test_a_work_keeps_what_was_given(tmp_path):
     image = texture(10, 6)
     kept = Work.begin(tmp_path, "a/b/holiday.final.JPG", image, "bicubic", ["bicubic"])
     kept.keep("bicubic", image)
+    long = Work.begin(tmp_path, "照" * 200 + ".jpg", image, "bicubic", ["bicubic"])
+    assert long.save(image, f"{long.stem}_rrim-gan-x4.png").exists()
     assert kept.stem == "holiday.final" and np.array_equal(
         kept.pixels("bicubic"), np.asarray(image)
     )

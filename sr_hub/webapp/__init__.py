@@ -57,6 +57,12 @@ def build_app(
     for name, build in pages.items():
         with demo.route(texts("en")[f"nav_{name}"], f"/{name}", show_in_navbar=False):
             build()
+
+    def leave(request: gr.Request) -> None:
+        engine.stop(request.session_hash)
+
+    with demo:
+        demo.unload(leave)
     return demo.queue(max_size=QUEUE_LENGTH)
 
 

@@ -100,13 +100,13 @@ class CompareHandlers:
         discard(old)
 
         try:
-            self.engine.begin(request.session_hash)
-            progress(0, desc=message("reading", request))
-            lr, hr = self._pair(truth, low, (sigma, noise, quality), request)
-            reporter = partial(self.engine.reporter, request=request, progress=progress)
-            work = self._enlarge(truth, lr, hr, models, reporter)
-            progress(0, desc=message("measuring", request))
-            return work, *first_look(work, protocol, speaker(request))
+            with self.engine.running(request.session_hash):
+                progress(0, desc=message("reading", request))
+                lr, hr = self._pair(truth, low, (sigma, noise, quality), request)
+                reporter = partial(self.engine.reporter, request=request, progress=progress)
+                work = self._enlarge(truth, lr, hr, models, reporter)
+                progress(0, desc=message("measuring", request))
+                return work, *first_look(work, protocol, speaker(request))
         except StoppedError:
             gr.Info(message("stopped", request))
             return (gr.skip(),) * 12

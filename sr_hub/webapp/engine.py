@@ -9,7 +9,8 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
@@ -74,7 +75,7 @@ class Engine:
         self._upscalers: dict[str, Upscaler] = {}
         self._from_hub: OrderedDict[str, Upscaler] = OrderedDict()
         self._lock = threading.Lock()
-        self._stop: set[str] = set()
+        self._stop: dict[str, bool] = {}
         self._run = gpu(self._enlarge)
         # A ZeroGPU machine runs it in another process, from which no progress comes.
         self._can_report = self._run == self._enlarge
@@ -135,18 +136,23 @@ class Engine:
             raise SRHubError("there is not enough memory for this picture") from None
         return enlarged, time.perf_counter() - started
 
-    def begin(self, session: str) -> None:
-        """Forget an earlier wish of this visitor to stop."""
-        self._stop.discard(session)
+    @contextmanager
+    def running(self, session: str) -> Iterator[None]:
+        """Within it, `stop` ends the run of the visitor `session`."""
+        self._stop[session] = False
+        try:
+            yield
+        finally:
+            self._stop.pop(session, None)
 
     def stop(self, session: str) -> None:
-        """End this visitor's run at its next tile."""
-        self._stop.add(session)
+        """End this visitor's run, if there is one, at its next layer."""
+        if session in self._stop:
+            self._stop[session] = True
 
     def check(self, session: str) -> None:
         """Raise `StoppedError` if this visitor wishes to stop."""
-        if session in self._stop:
-            self._stop.discard(session)
+        if self._stop.get(session):
             raise StoppedError
 
     def reporter(self, name: str, request: gr.Request, progress: gr.Progress) -> Report:

@@ -11,11 +11,13 @@ from sr_hub.webapp.i18n import Say, text
 from sr_hub.webapp.theme import PAGES, bar, block
 
 EXAMPLE = EXAMPLES / "waves.png"
+PART = (112, 8, 312, 144)
+"""Left, top, right, bottom of what is shown of it, in pixels: a second's work at start."""
 
 
 def home_pair(engine: Engine) -> tuple[Path, Path]:
     """The first page's example, enlarged by bicubic and by the default network, as PNG files."""
-    image = decode(EXAMPLE)
+    image = decode(EXAMPLE).crop(PART)
     paths = []
     for name in (BICUBIC, engine.default):
         path = engine.root / f"{EXAMPLE.stem}_{name}.png"

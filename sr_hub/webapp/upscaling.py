@@ -59,15 +59,15 @@ class UpscaleHandlers:
         names = list(dict.fromkeys([BICUBIC, chosen, *also]))[:PANES]
         order = sorted(names, key=self.engine.place)
         try:
-            self.engine.begin(request.session_hash)
-            progress(0, desc=message("reading", request))
-            self.engine.upscaler(chosen)
-            image = read_picture(path, self.engine.max_pixels, request)
-            work = Work.begin(self.engine.root, path, image, chosen, order)
-            work.spot = (*busiest(image), ZOOM)
-            for name in names:
-                report = self.engine.reporter(name, request, progress)
-                yield self._step(name, image, work, report, request)
+            with self.engine.running(request.session_hash):
+                progress(0, desc=message("reading", request))
+                self.engine.upscaler(chosen)
+                image = read_picture(path, self.engine.max_pixels, request)
+                work = Work.begin(self.engine.root, path, image, chosen, order)
+                work.spot = (*busiest(image), ZOOM)
+                for name in names:
+                    report = self.engine.reporter(name, request, progress)
+                    yield self._step(name, image, work, report, request)
         except StoppedError:
             gr.Info(message("stopped", request))
         except SRHubError as error:

@@ -19,8 +19,8 @@ from sr_hub.webapp.view import fit, overview_size, preview
 KEPT_SECONDS = 3600
 """How long a visitor's files stay."""
 
-NAME_LENGTH = 80
-"""Longest part of an upload's name, in characters, that a download keeps."""
+NAME_BYTES = 160
+"""Longest part of an upload's name that a download keeps."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Work:
         folder = root / uuid.uuid4().hex
         folder.mkdir(parents=True)
         profile = preview(image.crop((0, 0, 1, 1))).info.get("icc_profile")
-        stem = Path(path).stem[:NAME_LENGTH] or "picture"
+        stem = Path(path).stem.encode()[:NAME_BYTES].decode(errors="ignore") or "picture"
         return cls(folder, stem, image.size, profile, chosen, order)
 
     def keep(self, name: str, picture: Image.Image, **facts: object) -> Result:
