@@ -52,20 +52,28 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def contexts(chromium):
+    """One browser profile per language, so that gradio's scripts are loaded once for each."""
+    profiles = {language: chromium.new_context(locale=language) for language in ("en-US", "zh-HK")}
+    yield profiles
+    for profile in profiles.values():
+        profile.close()
+
+
 @pytest.fixture
-def visit(chromium, url):
+def visit(contexts, url):
     """Opens a page of the app; at the end, nothing must have been asked of another machine."""
-    foreign, broken, contexts = [], [], []
+    foreign, broken, tabs = [], [], []
 
     def watch(request):
         if not request.url.startswith((url, "data:", "blob:")):
             foreign.append(request.url)
 
     def open_page(page="", *, width=1280, language="en-US"):
-        contexts.append(
-            chromium.new_context(locale=language, viewport={"width": width, "height": 900})
-        )
-        tab = contexts[-1].new_page()
+        tab = contexts[language].new_page()
+        tabs.append(tab)
+        tab.set_viewport_size({"width": width, "height": 900})
         tab.set_default_timeout(TIMEOUT)
         tab.on("request", watch)
         tab.on("pageerror", lambda error: broken.append(str(error)))
@@ -74,8 +82,8 @@ def visit(chromium, url):
         return tab
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for tab in tabs:
+        tab.close()
     assert foreign == [] and broken == []
 
 
