@@ -71,7 +71,7 @@ class SRModel(
 
     def multiply_adds(self, height: int, width: int) -> int:
         """Multiply-adds of the convolutions for one input of `height` x `width` pixels."""
-        network = copy.deepcopy(self).to("meta").eval()
+        network = copy.deepcopy(self).to("meta").float().eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             network(torch.empty(1, 3, height, width, device="meta"))
         return counter.get_total_flops() // 2

@@ -252,6 +252,17 @@ def test_push_dry_run_writes_the_folder_and_uploads_nothing(finished, tmp_path, 
     assert hub.count("POST") == 0
 
 
+def test_push_half_stores_16_bits_that_load_as_32(finished, tmp_path):
+    out = tmp_path / "folder"
+    assert push.main([str(finished), "user/x", "--half", "--dry-run", "--out", str(out)]) == 0
+    full, half = load_model(finished / "best"), load_model(out)
+    sizes = [(folder / "model.safetensors").stat().st_size for folder in (finished / "best", out)]
+    assert sizes[1] < 0.7 * sizes[0]
+    assert next(half.parameters()).dtype == torch.float32
+    image = torch.rand(1, 3, 8, 8)
+    assert torch.allclose(half(image), full(image), atol=1e-2)
+
+
 def test_push_makes_one_commit_that_loads(finished: Path, tmp_path: Path, hub):
     assert push.main([str(finished), "user/tiny-x4", "--out", str(tmp_path / "hub")]) == 0
     assert hub.count("POST /api/models/user/tiny-x4/commit") == 1

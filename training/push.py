@@ -13,6 +13,7 @@ from typing import Any
 
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE, write_whole
+from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
 from training.journal import LOG_FILE, read_log
 from training.setup import read_run
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         help="JSON file whose entries go into training.json, like data, license",
     )
+    add("--half", action="store_true", help="store the weights in 16 bits, half the size")
     add("--private", action="store_true", default=None, help="make a new repository private")
     add("--branch", help="branch to commit to, made if it is not there; else main")
     add("--keep-card", action="store_true", help="leave the card that the repository has")
@@ -45,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.out or options.run / "push",
             which=options.which,
             facts=options.facts,
+            half=options.half,
         )
         write_card(folder, repo_id=options.repo)
         if options.dry_run:
@@ -64,7 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def gather(run: Path, out: Path, *, which: str = "best", facts: Path | None = None) -> Path:
+def gather(
+    run: Path, out: Path, *, which: str = "best", facts: Path | None = None, half: bool = False
+) -> Path:
     """Write the Hub folder of a run, without its card; the folder.
 
     Args:
@@ -72,6 +77,7 @@ def gather(run: Path, out: Path, *, which: str = "best", facts: Path | None = No
         out: folder to write to.
         which: name of the run's sub-folder with the generator.
         facts: JSON file whose entries replace those of `training.json`.
+        half: store the weights as float16; they are float32 again when they are loaded.
 
     Raises:
         SRHubError: if the run has no such generator, or `facts` is not a JSON object.
@@ -82,8 +88,11 @@ def gather(run: Path, out: Path, *, which: str = "best", facts: Path | None = No
     rows = [row for row in read_log(run / LOG_FILE) if "val_psnr_y" in row]
     row = chosen_row(rows, which)
     out.mkdir(parents=True, exist_ok=True)
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
-        shutil.copyfile(source / name, out / name)
+    if half:
+        load_model(source).half().save_pretrained(out)
+    else:
+        for name in (CONFIG_FILE, WEIGHTS_FILE):
+            shutil.copyfile(source / name, out / name)
     _write_json(out / TRAINING_FILE, {**training_facts(described, row), **_read_facts(facts)})
     _write_json(out / METRICS_FILE, row)
     return out
