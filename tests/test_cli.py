@@ -87,9 +87,7 @@ def test_a_folder_of_all_kinds_with_two_bad_files(folder, tmp_path, model_folder
     }
     lines = stderr.splitlines()
     assert len(lines) == 2
-    assert (
-        lines[0] == f"failed: {folder / 'text.png'}: the file is not a picture of a known format"
-    )
+    assert lines[0] == f"failed: {folder / 'text.png'}: the file is not a picture of a known format"
     assert lines[1].startswith(f"failed: {folder / 'truncated.png'}: the file is damaged: ")
     assert stdout.startswith("7 of 9 pictures enlarged, 2 failed, in ")
     rows = {row["input"]: row for row in json.loads(report.read_text())["pictures"]}
