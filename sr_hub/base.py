@@ -20,7 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sr_hub.card import NetworkFacts, card_text
 from sr_hub.errors import SRHubError
-from sr_hub.folder import CARD_FILE, load_folder, save_folder, write_whole
+from sr_hub.files import write_whole
+from sr_hub.folder import CARD_FILE, load_folder, save_folder
 from sr_hub.hub import fetch
 from sr_hub.upload import has_card, upload
 

@@ -13,7 +13,7 @@ from torch.export import Dim
 
 from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
-from sr_hub.folder import write_whole
+from sr_hub.files import write_whole
 
 TOLERANCE = 1e-4
 """Largest difference to the network that an exported file may show, where white is 1."""
@@ -59,7 +59,6 @@ def export_onnx(model: SRModel, path: str | Path) -> float:
         if not worst <= TOLERANCE:
             raise SRHubError(f"{path} was not written: it differs from the network by {worst:.1e}")
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, write)
     return worst
 

@@ -9,7 +9,6 @@ allocated, and only then are the weights read. Pickles are never opened.
 import inspect
 import json
 import math
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sr_hub.errors import SRHubError
+from sr_hub.files import write_whole
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -94,7 +94,6 @@ def load_folder(network: type[Network], folder: Path) -> Network:
 
 def save_folder(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
     """Write the weights and the config of `model`, each file whole, into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: t.detach().contiguous() for name, t in stored_tensors(model).items()}
     config = {"architecture": type(model).__name__, **config}
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
@@ -107,16 +106,6 @@ def save_folder(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
 def stored_tensors(model: nn.Module) -> dict[str, Tensor]:
     """The parameters and buffers that a checkpoint holds; one that is shared appears once."""
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in the place of `path`."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_arguments(

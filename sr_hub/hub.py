@@ -9,7 +9,6 @@ damaged download neither loads nor stays in the cache; every failure is one line
 import hashlib
 import logging
 import re
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import validate_repo_id
 
 from sr_hub.errors import SRHubError
+from sr_hub.files import write_whole
 from sr_hub.folder import CONFIG_FILE, MAX_CONFIG_BYTES, PICKLES, WEIGHTS_FILE, read_config
 from sr_hub.retries import FAILURES, first_line, is_transient, persist
 
@@ -180,11 +180,8 @@ def _remember(source: _Source, commit: str) -> None:
     storage = source.cache_dir / repo_folder_name(repo_id=source.repo_id, repo_type="model")
     reference = storage / "refs" / source.revision
     try:
-        reference.parent.mkdir(parents=True, exist_ok=True)
-        temporary = reference.with_name(f"{reference.name}.{uuid.uuid4().hex[:8]}.tmp")
-        temporary.write_text(commit)
-        temporary.replace(reference)
-    except OSError as error:  # a cache that is shared and read-only
+        write_whole(reference, lambda path: path.write_text(commit))
+    except SRHubError as error:  # a cache that is shared and read-only
         logger.info("the commit of %s was not noted: %s", source, error)
 
 

@@ -6,7 +6,6 @@ one of five modes whose `.info` is described in `normalise.py`.
 """
 
 import io
-import secrets
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from sr_hub.errors import SRHubError
+from sr_hub.files import write_whole
 from sr_hub.normalise import EXIF_GROUPS, MODES, normalise, to_srgb
 
 NOT_PICTURES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
@@ -155,15 +155,12 @@ def save(
     path = Path(path)
     format = format or format_of(path)
     check_format(format, image.mode, image.size)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
+
+    def write(temporary: Path) -> None:
         with temporary.open("w+b") as stream:
             _write(image, stream, format, quality)
-        temporary.replace(path)
-    except OSError as error:
-        raise SRHubError(f"cannot write {path}: {error.strerror or _one_line(error)}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+
+    write_whole(path, write)
 
 
 def to_tensor(image: Image.Image) -> Tensor:

@@ -7,6 +7,7 @@ from huggingface_hub import CommitInfo
 
 from sr_hub.card import card_text
 from sr_hub.errors import SRHubError
+from sr_hub.files import write_whole
 from sr_hub.folder import (
     CARD_FILE,
     CONFIG_FILE,
@@ -14,7 +15,6 @@ from sr_hub.folder import (
     SPEED_FILE,
     TRAINING_FILE,
     WEIGHTS_FILE,
-    write_whole,
 )
 from sr_hub.models import load_model
 from sr_hub.upload import has_card, upload

@@ -6,11 +6,11 @@ It needs neither torch nor the packages that measure.
 import json
 import math
 import re
-import secrets
 from pathlib import Path
 from typing import Any
 
 from sr_hub.errors import SRHubError
+from sr_hub.files import write_whole
 
 FORMAT = "sr_hub results 1"
 DIGITS = 7
@@ -18,16 +18,13 @@ DIGITS = 7
 
 
 def write_results(results: dict[str, Any], path: Path) -> None:
-    """Store `results` as JSON, whole or not at all: NaN becomes null, infinity the word "inf"."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(_dump(results), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise SRHubError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Store `results` as JSON, whole or not at all: NaN becomes null, infinity the word "inf".
+
+    Raises:
+        SRHubError: if the file cannot be written.
+    """
+    text = _dump(results)
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def read_results(path: Path) -> dict[str, Any]:

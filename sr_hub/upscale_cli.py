@@ -14,6 +14,7 @@ import typer
 from tqdm import tqdm
 
 from sr_hub.errors import SRHubError
+from sr_hub.files import write_whole
 
 if TYPE_CHECKING:
     from sr_hub.bulk import Job, Row
@@ -187,12 +188,5 @@ def _write_report(path: Path, rows: "list[Row]", upscaler: "Upscaler") -> None:
         "precision": upscaler.precision,
         "pictures": [asdict(row) for row in rows],
     }
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise SRHubError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

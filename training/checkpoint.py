@@ -10,7 +10,8 @@ from torch import nn
 
 from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
-from sr_hub.folder import save_folder, write_whole
+from sr_hub.files import write_whole
+from sr_hub.folder import save_folder
 
 LAST_FILE = "last.pt"
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from sr_hub.degrade import SUPPORT, downscale, quantise, realistic
 from sr_hub.errors import SRHubError
-from sr_hub.folder import write_whole
+from sr_hub.files import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,6 @@ class Pictures:
         index_path, pixels_path = cache / "index.json", cache / "pixels.bin"
         if not index_path.exists() or json.loads(index_path.read_text())["of"] != fingerprint:
             pictures = cls._decoded(source)
-            cache.mkdir(parents=True, exist_ok=True)
             write_whole(pixels_path, pictures.pixels.numpy().tofile)
             index = {"of": fingerprint, "names": pictures.names, "skipped": pictures.skipped}
             text = json.dumps({**index, "sizes": pictures.sizes.tolist()})

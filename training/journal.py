@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sr_hub.folder import write_whole
+from sr_hub.files import write_whole
 
 LOG_FILE, RUN_FILE = "log.jsonl", "run.json"
 
@@ -85,6 +85,5 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
 
 def write_run(out: Path, facts: dict[str, Any]) -> None:
     """Write `run.json`: the config, the data and the machine of a run."""
-    out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(facts, indent=2) + "\n"
     write_whole(out / RUN_FILE, lambda path: path.write_text(text))

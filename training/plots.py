@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from sr_hub.errors import SRHubError
-from sr_hub.folder import write_whole
+from sr_hub.files import write_whole
 from training.journal import LOG_FILE, read_log
 from training.setup import read_run
 

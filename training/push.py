@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sr_hub.errors import SRHubError
-from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE, write_whole
+from sr_hub.files import write_whole
+from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
 from training.journal import LOG_FILE, read_log

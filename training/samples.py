@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sr_hub.base import SRModel
 from sr_hub.degrade import quantise
-from sr_hub.folder import write_whole
+from sr_hub.files import write_whole
 from training.data import Pictures
 from training.steps import Context
 from training.validation import enlarge, validation_pair
@@ -32,7 +32,6 @@ def write_samples(model: SRModel, pictures: Pictures, context: Context, path: Pa
     width = max(row.shape[-1] for row in rows)
     grid = _join([F.pad(row, (0, width - row.shape[-1]), value=1.0) for row in rows], axis=-2)
     array = (quantise(grid)[0] * 255).byte().permute(1, 2, 0).numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(np.ascontiguousarray(array))
     write_whole(path, lambda temporary: image.save(temporary, "PNG"))
 

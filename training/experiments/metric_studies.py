@@ -20,6 +20,7 @@ from torch import Tensor
 from sr_hub.degrade import blur, jpeg, quantise
 from sr_hub.errors import SRHubError
 from sr_hub.figures import contact_sheet
+from sr_hub.files import write_whole
 from sr_hub.image import save
 from sr_hub.metrics import Protocol, measure, psnr
 from sr_hub.pairs import read_picture
@@ -188,13 +189,8 @@ def _write(
     out: Path, name: str, study: tuple[str, dict[str, Tensor], dict[str, str]], note: str
 ) -> None:
     table, pictures, captions = study
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        temporary = out / f".{name}.md.part"
-        temporary.write_text(f"{table}\n\n{note}\n", encoding="utf-8")
-        temporary.replace(out / f"{name}.md")
-    except OSError as error:
-        raise SRHubError(f"cannot write into {out}: {error.strerror}") from None
+    text = f"{table}\n\n{note}\n"
+    write_whole(out / f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
     save(contact_sheet(pictures, captions, note=note), out / f"{name}.png")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from sr_hub.errors import SRHubError
-from sr_hub.folder import write_whole
+from sr_hub.files import write_whole
 from training import train
 from training.plots import Curves, draw
 

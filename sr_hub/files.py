@@ -1,0 +1,28 @@
+"""Files that are there whole or not at all."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from sr_hub.errors import SRHubError
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in the place of `path`.
+
+    The folder of `path` is made if it is not there.
+
+    Raises:
+        SRHubError: if the folder or the file cannot be written; what was there stays.
+    """
+    # Not made of the name, which may be as long as a name can be.
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise SRHubError(f"cannot write {path}: {error.strerror or error}") from None
