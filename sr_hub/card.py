@@ -12,7 +12,6 @@ Results are those of `eval` for exactly these weights, found by their checksum. 
 `model_card.md`, a Jinja template.
 """
 
-import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from sr_hub.errors import SRHubError
 from sr_hub.folder import SOURCE_FILE, SPEED_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.papers import papers_of
+from sr_hub.provenance import sha256
 from sr_hub.records import read_results
 from sr_hub.tables import markdown_table, rows_of
 
@@ -85,6 +85,8 @@ class NetworkFacts:
     """For an output of `output_size`."""
     output_size: tuple[int, int]
     """Height and width."""
+    tiles_equal_whole: bool
+    """Whether `Upscaler` lets tiles overlap by all that the network sees."""
 
 
 def card_text(
@@ -109,7 +111,7 @@ def card_text(
     repo_id = repo_id or folder.resolve().name
     name = repo_id.rsplit("/", 1)[-1]
     weights = folder / WEIGHTS_FILE
-    checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
+    checksum = sha256(weights)
     measured = _measured(checksum, results)
     losses = training.get("losses")
     is_gan = isinstance(losses, dict) and bool(losses.get("adversarial"))

@@ -1,6 +1,5 @@
 """Foreign checkpoints (.pth, .safetensors) to Hub folders of this package."""
 
-import hashlib
 import json
 import re
 import shutil
@@ -14,6 +13,7 @@ from sr_hub.errors import SRHubError
 from sr_hub.folder import CONFIG_FILE, SOURCE_FILE, WEIGHTS_FILE
 from sr_hub.foreign import read_state, recognise
 from sr_hub.models import MODELS
+from sr_hub.provenance import sha256
 
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 
@@ -50,13 +50,13 @@ def convert(
     try:
         layout, renamed = recognise(state, architecture)
         config = {"architecture": layout.architecture, **layout.arguments(renamed)}
-    except (SRHubError, KeyError, IndexError) as error:
+    except (SRHubError, LookupError, ArithmeticError) as error:
         raise SRHubError(f"{source} was not converted: {error}") from None
     origin = {
         "file": source.name,
         "url": url,
         "layout": layout.title,
-        "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "sha256": sha256(source),
         "license": license,
         "license_link": license_link,
     }

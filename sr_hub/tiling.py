@@ -1,5 +1,7 @@
 """Where to cut a picture so that its tiles, enlarged one by one, equal the picture enlarged whole.
 
+That holds for every network whose view is at most `LARGEST_EXACT_OVERLAP`.
+
 Pure arithmetic: nothing here knows about pictures, networks or devices. A tile is a core, which it
 answers for, and around it as much of the picture as the network can see from there. Where the
 picture ends the tile ends too, so that the network pads it exactly as it pads the whole picture.
@@ -16,6 +18,13 @@ from torch import Tensor
 
 SMALLEST_TILE = 64
 """Side in input pixels below which the overlap costs more time than a smaller tile saves memory."""
+
+LARGEST_EXACT_OVERLAP = 128
+"""Input pixels. A network that sees farther (of those here, RRDBNet with 350) would spend most of
+its time on overlap, and gets `SHORT_OVERLAP` instead."""
+
+SHORT_OVERLAP = 48
+"""Input pixels of overlap for such a network: the only case where tiles do not equal the whole."""
 
 
 class Box(NamedTuple):
@@ -47,6 +56,11 @@ class Tile(NamedTuple):
         left, top = self.padded[:2]
         core = Box(*(edge - start for edge, start in zip(self.core, (left, top) * 2, strict=True)))
         return output[..., *core.scaled(scale).slices]
+
+
+def overlap_for(receptive_field: int) -> int:
+    """Input pixels of overlap for a network that sees so many input pixels to each side."""
+    return receptive_field if receptive_field <= LARGEST_EXACT_OVERLAP else SHORT_OVERLAP
 
 
 def round_up(value: int, multiple: int) -> int:

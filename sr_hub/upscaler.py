@@ -18,18 +18,19 @@ from sr_hub.image import from_tensor, to_tensor
 from sr_hub.models import load_model
 from sr_hub.normalise import normalise
 from sr_hub.precision import pick_precision, with_precise_output
-from sr_hub.tiling import SMALLEST_TILE, Box, Tile, choose_tile, plan_tiles, run_tiles
+from sr_hub.tiling import (
+    SMALLEST_TILE,
+    Box,
+    Tile,
+    choose_tile,
+    overlap_for,
+    plan_tiles,
+    run_tiles,
+)
 
 Result = TypeVar("Result")
 Precision = Literal["auto", "fp32", "bf16"]
 Progress = Callable[[int, int], None]
-
-LARGEST_EXACT_OVERLAP = 128
-"""Input pixels. A network that sees farther (of those here, RRDBNet with 350) would spend most of
-its time on overlap, and gets `SHORT_OVERLAP` instead."""
-
-SHORT_OVERLAP = 48
-"""Input pixels of overlap for such a network: the only case where tiles do not equal the whole."""
 
 MOST_HALVINGS = 6
 """Times that a tile is halved for want of memory before that is given up."""
@@ -135,8 +136,7 @@ class Upscaler:
 
     def tiles(self, height: int, width: int, precision: str) -> list[Tile]:
         """The tiles in which a picture of `height` x `width` pixels is enlarged."""
-        field, multiple = self.model.receptive_field, self.model.size_multiple
-        overlap = field if field <= LARGEST_EXACT_OVERLAP else SHORT_OVERLAP
+        overlap, multiple = overlap_for(self.model.receptive_field), self.model.size_multiple
         if self.tile is not None:
             tile = (self.tile, self.tile)
         elif height * width <= SMALLEST_TILE**2:

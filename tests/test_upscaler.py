@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageCms
 from torch import nn
 
+from sr_hub import tiling
 from sr_hub import upscaler as upscaler_module
 from sr_hub.device import bytes_per_pixel
 from sr_hub.errors import SRHubError
@@ -84,9 +85,9 @@ def test_an_overlap_below_the_receptive_field_is_seen(monkeypatch):
 
 def test_a_network_that_sees_very_far_gets_a_short_overlap():
     rrdb = Upscaler(MODELS["RRDBNet"](blocks=12, channels=4, growth=4), device="cpu", tile=100)
-    assert rrdb.model.receptive_field > upscaler_module.LARGEST_EXACT_OVERLAP
+    assert rrdb.model.receptive_field > tiling.LARGEST_EXACT_OVERLAP
     widths = {t.padded.right - t.padded.left for t in rrdb.tiles(600, 600, "fp32")}
-    assert widths == {84 + 2 * upscaler_module.SHORT_OVERLAP}
+    assert widths == {84 + 2 * tiling.SHORT_OVERLAP}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (5, 1), (13, 7)])
