@@ -44,20 +44,6 @@ class Features(NamedTuple):
     gradient: Tensor
 
 
-def report_fsim(sr: Tensor, hr: Tensor) -> float:
-    """The FSIM of image-similarity-measures, in [0, 1]; 1 for equal pictures.
-
-    Args:
-        sr: (3, H, W), RGB in [0, 1]; rounded to 8 bits here.
-        hr: same shape.
-
-    Returns:
-        NaN for a side under 2 pixels. A channel without structure in both pictures, where the
-        package divides 0 by 0, counts as 1 if its gradients are equal and is NaN otherwise.
-    """
-    return compare(describe(sr), describe(hr))
-
-
 def describe(image: Tensor) -> Features:
     """Phase congruency and gradient of `image` (C, H, W) in [0, 1], rounded to 8 bits here."""
     levels = torch.round(image.detach().float().clamp(0, 1) * 255)
@@ -69,7 +55,11 @@ def describe(image: Tensor) -> Features:
 
 
 def compare(first: Features, second: Features) -> float:
-    """FSIM of two described pictures of one size; symmetric."""
+    """FSIM of two described pictures of one size, in [0, 1]; 1 for equal ones; symmetric.
+
+    NaN for a side under 2 pixels. A channel without structure in both pictures, where the package
+    divides 0 by 0, counts as 1 if its gradients are equal and is NaN otherwise.
+    """
     weight = torch.maximum(first.phase, second.phase)
     score = _similarity(first.phase, second.phase, T1)
     score *= _similarity(first.gradient, second.gradient, T2)
