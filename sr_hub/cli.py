@@ -5,6 +5,7 @@ as one line on stderr and exit code 2.
 """
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -35,8 +36,16 @@ def main() -> None:
     try:
         app()
     except SRHubError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _stop(str(error))
+    except OSError as error:  # a full disk, a folder that may not be read
+        if error.strerror is None:
+            raise
+        _stop(": ".join(filter(None, (error.filename and str(error.filename), error.strerror))))
+
+
+def _stop(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 @app.callback()

@@ -74,7 +74,10 @@ def eval_command(
             progress=reporter,
             on_picture=strip if figure else None,
         )
-    results |= _origin(data, names, protocols, scale, device)
+    options = ["--protocol", ",".join(protocols), "--scale", str(scale)]
+    options += ["--lpips"] if distance else []
+    options += ["--precision", precision] if precision != "fp32" else []
+    results |= _origin(data, names, options, device)
     _print_tables(results)
     if json:
         write_results(results, json)
@@ -168,14 +171,11 @@ def _distance(weights: Path | None) -> Any:  # noqa: ANN401
     return LPIPS(weights)
 
 
-def _origin(
-    data: list[Path], names: list[str], protocols: list[str], scale: int, device: str
-) -> dict[str, str]:
+def _origin(data: list[Path], names: list[str], options: list[str], device: str) -> dict[str, str]:
     from sr_hub.contestants import command_line
     from sr_hub.device import pick_device
     from sr_hub.provenance import hardware
 
-    options = ["--protocol", ",".join(protocols), "--scale", str(scale)]
     return {
         "command": command_line(data, names, options),
         "hardware": hardware(pick_device(device)),

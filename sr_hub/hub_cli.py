@@ -93,13 +93,13 @@ def bench_command(
     from sr_hub.speed import measure_speed, store_speed
 
     for name in models or bundled_models():
+        folder = bundled_models().get(name, Path(name))
+        if store and not folder.is_dir():
+            raise SRHubError(f"{name} is not a folder, so its numbers cannot be kept in it")
         speed = measure_speed(name, side=side, repeats=repeats, device=device, precision=precision)
         typer.echo(
             f"{name}: {speed.seconds_per_megapixel:.3f} s/megapixel, "
             f"{speed.memory_bytes / 1e6:.0f} MB ({speed.precision}, {speed.hardware})"
         )
-        folder = bundled_models().get(name, Path(name))
-        if store and not folder.is_dir():
-            raise SRHubError(f"{name} is not a folder, so its numbers cannot be kept in it")
         if store:
             store_speed(speed, folder)

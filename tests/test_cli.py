@@ -164,6 +164,18 @@ def test_mistakes_are_one_line_and_exit_code_two(arguments, message, tmp_path, m
     assert not (tmp_path / "out").exists()
 
 
+def test_what_the_system_refuses_is_one_line_too(monkeypatch, capsys):
+    def full_disk(*_, **__):
+        raise OSError(28, "No space left on device", "out")
+
+    monkeypatch.setattr("sr_hub.bulk.find_jobs", full_disk)
+    monkeypatch.setattr(sys, "argv", ["sr-hub", "upscale", "in", "out"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == "error: out: No space left on device\n"
+
+
 def test_mistyped_options_are_exit_code_two(tmp_path):
     assert run("upscale", "a.png", "b.png", "--precision", "fp8")[0] == 2
     assert run("upscale", "a.png", "b.png", "--tile", "0")[0] == 2
@@ -171,13 +183,12 @@ def test_mistyped_options_are_exit_code_two(tmp_path):
 
 def test_it_runs_as_a_module_without_bars_or_tracebacks(tmp_path):
     noise(3).save(tmp_path / "a.png")
-    done = command("upscale", tmp_path / "a.png", tmp_path / "b.png", "--model", "bicubic")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("1 of 1 pictures enlarged, in ")
     (tmp_path / "bad.png").write_text("text")
-    done = command("upscale", tmp_path / "bad.png", tmp_path / "out", "--model", "bicubic")
+    done = command("upscale", tmp_path, tmp_path / "out", "--model", "bicubic")
     assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout.startswith("1 of 2 pictures enlarged, 1 failed, in ")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"failed: {tmp_path / 'bad.png'}: ")
 
 
 def test_a_terminal_gets_a_bar(tmp_path):
