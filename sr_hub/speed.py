@@ -74,11 +74,11 @@ def _measure(
     megapixels = (upscaler.scale * side) ** 2 / 1e6
     median = sorted(seconds[1:])[repeats // 2]
     hardware = provenance.hardware(upscaler.device)
-    return hardware, upscaler.precision, median / megapixels, _peak_memory(upscaler.device)
+    return hardware, upscaler.precision, median / megapixels, peak_memory(upscaler.device)
 
 
-def _peak_memory(device: torch.device) -> int:
-    """Bytes; 0 where the system does not tell."""
+def peak_memory(device: torch.device) -> int:
+    """The most bytes so far, counted as `Speed.memory_bytes`; 0 where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "win32":

@@ -53,6 +53,15 @@ def test_reads_files_subfolders_and_tar_shards_in_the_order_of_their_names(folde
     assert torch.equal(pictures.picture(3)[0], expected)
 
 
+def test_a_damaged_shard_is_one_line(folder: Path):
+    with tarfile.open(folder / "shard.tar", "w") as archive:
+        archive.add(folder / "0.png", "0.png")
+    whole = (folder / "shard.tar").read_bytes()
+    (folder / "shard.tar").write_bytes(whole[:700])
+    with pytest.raises(SRHubError, match=r"shard\.tar is damaged"):
+        Pictures.read(folder)
+
+
 def test_a_batch_is_a_function_of_seed_step_and_rank(folder: Path):
     first, again = Pictures.read(folder), Pictures.read(folder)
     lr, hr = batch(first)

@@ -10,6 +10,7 @@ from PIL import Image
 from training_runs import SRRESNET, make_run, read_rows, write_pictures
 
 from sr_hub.errors import SRHubError
+from sr_hub.metrics import measure
 from sr_hub.models import MODELS, load_model
 from training.checkpoint import read_state, save_state, warm_start
 from training.config import TrainConfig
@@ -18,6 +19,7 @@ from training.losses import discriminator_adversarial, generator_adversarial
 from training.recipes import tiny
 from training.run import Run
 from training.steps import compute_gradients, learning_rate_factor, update_average
+from training.validation import luma_psnr
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +209,13 @@ def test_best_is_the_state_with_the_best_validation(pictures: Path, tmp_path: Pa
     best, kept = (load_model(tmp_path / n).state_dict() for n in ("best", "step-0000040"))
     assert all(torch.equal(best[name], kept[name]) for name in best)
     assert run.state.best == {"val_psnr_y": -30.0}
+
+
+def test_the_psnr_of_a_validation_is_that_of_protocol_y():
+    hr = torch.rand(1, 3, 40, 32).mul(255).round() / 255
+    sr = hr + 0.1 * torch.randn(hr.shape)
+    expected = measure(sr, hr, "y", 4)["psnr"]
+    assert luma_psnr(sr, hr, 4) == pytest.approx(expected, abs=1e-4)
 
 
 def test_learning_rate_schedules():

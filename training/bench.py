@@ -7,7 +7,6 @@ on making the batches, peak memory. Without `--data` the pictures are noise, whi
 import argparse
 import logging
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ import torch
 from PIL import Image
 
 from sr_hub.errors import SRHubError
+from sr_hub.speed import peak_memory
 from training.loop import take_step
 from training.run import Run
 from training.setup import prepare
@@ -70,7 +70,7 @@ def measure(job: tuple[str, Path | None, int, list[str]]) -> str:
     share = 100 * clock.data_seconds / seconds
     return (
         f"| {recipe} | {network.num_parameters:,} | {config.batch} x {config.patch} | "
-        f"{steps / seconds:.2f} | {share:.0f} % | {_peak_memory(run):.1f} GB | "
+        f"{steps / seconds:.2f} | {share:.0f} % | {peak_memory(run.context.device) / 1e9:.1f} GB | "
         f"{run.accelerator.device.type}, {'bf16' if run.context.autocast else 'fp32'} |"
     )
 
@@ -99,13 +99,6 @@ class _Clock:
 
     def stop(self) -> float:
         return self.now() - self.began
-
-
-def _peak_memory(run: Run) -> float:
-    """In GB: what the device's allocator gave out, or what the process held on a CPU."""
-    if run.context.device.type == "cuda":
-        return torch.cuda.max_memory_allocated(run.context.device) / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def _noise(folder: Path, *, count: int = 4, side: int = 640) -> Path:

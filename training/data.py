@@ -62,7 +62,8 @@ class Pictures:
                 the files of `source` have changed.
 
         Raises:
-            SRHubError: if the folder is missing or holds no picture that can be read.
+            SRHubError: if the folder is missing, holds no picture that can be read, or holds a
+                damaged tar shard.
         """
         if not source.is_dir():
             raise SRHubError(f"{source} is not a folder of pictures")
@@ -185,12 +186,19 @@ def files_of(source: Path) -> list[Path]:
 def _files(source: Path) -> Iterator[tuple[str, bytes]]:
     for path in files_of(source):
         if path.suffix == ".tar":
-            with tarfile.open(path) as archive:
-                for member in archive:
-                    if member.isfile():
-                        yield f"{path}:{member.name}", archive.extractfile(member).read()
+            yield from _members(path)
         else:
             yield str(path), path.read_bytes()
+
+
+def _members(shard: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with tarfile.open(shard) as archive:
+            for member in archive:
+                if member.isfile():
+                    yield f"{shard}:{member.name}", archive.extractfile(member).read()
+    except tarfile.TarError as error:
+        raise SRHubError(f"{shard} is damaged: {error}") from None
 
 
 def _decode(file: tuple[str, bytes]) -> tuple[str, np.ndarray | None]:

@@ -75,7 +75,9 @@ class Journal:
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a log; one that a power cut left half-written is passed over."""
+    """The lines of a log, none if it is not there; a line that was cut short is passed over."""
+    if not path.exists():
+        return
     for line in path.read_text().splitlines():
         try:
             yield json.loads(line)

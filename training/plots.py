@@ -49,7 +49,7 @@ class Curves:
         """
         facts = read_run(folder)
         path = folder / LOG_FILE
-        rows = list(read_log(path)) if path.exists() else []
+        rows = list(read_log(path))
         if not rows:
             raise SRHubError(f"{path} is empty: the run has not come to its first line")
         patches = facts["config"]["batch"] * facts["processes"]

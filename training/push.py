@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
 from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE
@@ -146,13 +147,9 @@ def _words(described: dict[str, Any], row: dict[str, Any]) -> str:
 def _read_facts(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
-    try:
-        facts = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise SRHubError(f"{path} cannot be read as JSON: {error}") from None
-    if not isinstance(facts, dict):
-        raise SRHubError(f"{path} must hold a JSON object")
-    return facts
+    if not path.is_file():
+        raise SRHubError(f"no file {path}")
+    return read_facts(path)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

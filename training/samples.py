@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from sr_hub.base import SRModel
-from sr_hub.degrade import quantise
-from sr_hub.files import write_whole
+from sr_hub.image import from_tensor, save
 from training.data import Pictures
 from training.steps import Context
 from training.validation import enlarge, validation_pair
@@ -31,9 +28,7 @@ def write_samples(model: SRModel, pictures: Pictures, context: Context, path: Pa
         rows.append(_join([blocks, sr, hr.cpu()], axis=-1))
     width = max(row.shape[-1] for row in rows)
     grid = _join([F.pad(row, (0, width - row.shape[-1]), value=1.0) for row in rows], axis=-2)
-    array = (quantise(grid)[0] * 255).byte().permute(1, 2, 0).numpy()
-    image = Image.fromarray(np.ascontiguousarray(array))
-    write_whole(path, lambda temporary: image.save(temporary, "PNG"))
+    save(from_tensor(grid), path)
 
 
 def _join(pictures: list[Tensor], *, axis: int) -> Tensor:

@@ -20,6 +20,7 @@ from sr_hub.degrade import SUPPORT
 from sr_hub.errors import SRHubError
 from sr_hub.folder import read_config
 from sr_hub.models import MODELS, load_model
+from sr_hub.precision import pick_precision
 from sr_hub.provenance import hardware
 from training.checkpoint import LAST_FILE, State, warm_start
 from training.config import TrainConfig
@@ -156,7 +157,7 @@ def _optimizer(config: TrainConfig, module: nn.Module, lr: float) -> torch.optim
 
 def build_context(config: TrainConfig, device: torch.device, vgg_weights: Path | None) -> Context:
     """The precision, and VGG19 for a run with a perceptual loss, in that precision."""
-    autocast = config.precision == "bf16" or (config.precision == "auto" and _has_bf16(device))
+    autocast = pick_precision(config.precision, device) == "bf16"
     if not config.is_perceptual:
         return Context(config, device, autocast)
     side = config.patch * config.arguments.get("scale", 4)
@@ -170,12 +171,6 @@ def build_context(config: TrainConfig, device: torch.device, vgg_weights: Path |
     dtype = torch.bfloat16 if autocast else torch.float32
     vgg.convolutions.to(dtype)
     return Context(config, device, autocast, vgg.to(device))
-
-
-def _has_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def build_lpips(weights: Path | None) -> Distance | None:
