@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.readme import README, ROOT, results_section, written_section
 
 
@@ -23,6 +25,16 @@ def test_files_that_are_named_exist():
     missing = [path for path in paths if not (ROOT / path).exists()]
     assert paths
     assert not missing
+
+
+@pytest.mark.parametrize("package", ["sr_hub", "training"])
+def test_every_room_stands_once_in_the_house(package):
+    house = README.read_text(encoding="utf-8").partition("## The house")[2].partition("\n## ")[0]
+    ours = house.partition(f"`{package}/`:")[2].partition("\n`")[0].partition("\nImports")[0]
+    named = re.findall(r"`([a-z0-9_]+)/?`", ours)
+    found = [path for path in (ROOT / package).iterdir() if not path.name.startswith(("_", "."))]
+    rooms = [path.stem for path in found if path.is_dir() or path.suffix == ".py"]
+    assert sorted(named) == sorted(rooms)
 
 
 def test_commands_of_the_readme_exist():
