@@ -128,9 +128,9 @@ def test_a_folder_without_pictures_is_refused_by_name(tmp_path: Path):
 
 def test_pictures_smaller_than_the_patch_are_refused_with_their_size(folder: Path):
     pictures = Pictures.read(folder)
-    pictures.require(80)
+    pictures.require(80, "a patch")
     with pytest.raises(SRHubError, match=r"1\.png is 140x80, but .* 81x81: .* the 1 of 2 pictures"):
-        pictures.require(81)
+        pictures.require(81, "a patch")
 
 
 def test_the_cache_serves_until_the_folder_changes(folder: Path, tmp_path: Path, monkeypatch):

@@ -146,6 +146,13 @@ def test_wrong_settings_are_one_clear_line(pictures, tmp_path, capsys, setting, 
         assert message in refused(capsys, line)
 
 
+def test_validation_pictures_too_small_to_measure_are_one_clear_line(pictures, tmp_path, capsys):
+    small = write_pictures(tmp_path / "small", side=19)
+    line = [*command(pictures, tmp_path / "out"), "--val", str(small)]
+    message = refused(capsys, line)
+    assert "0.png is 19x19, but a validation by any measure needs 20x20: take out the 4" in message
+
+
 def test_a_patch_too_small_for_vgg_is_one_clear_line(pictures, tmp_path, capsys):
     more = ["--patch", "3", "--set", "losses.perceptual=1"]
     message = refused(capsys, command(pictures, tmp_path / "out", "tiny", *more))

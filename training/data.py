@@ -117,8 +117,8 @@ class Pictures:
         flat = self.pixels[start : start + height * width]
         return flat.view(height, width, 3).permute(2, 0, 1)[None].float() / 255
 
-    def require(self, side: int) -> None:
-        """Refuse pictures that are too small for crops of `side` pixels.
+    def require(self, side: int, reason: str, advice: str = "") -> None:
+        """Refuse pictures under `side` pixels a side, which `reason` ("a patch") needs.
 
         Raises:
             SRHubError: if there are any; it names the first and counts them all.
@@ -127,9 +127,8 @@ class Pictures:
         if len(small):
             height, width = self.sizes[small[0]]
             raise SRHubError(
-                f"{self.names[small[0]]} is {width}x{height}, but a patch with its margin needs "
-                f"{side}x{side}: use a smaller --patch, or take out the {len(small)} of "
-                f"{len(self)} pictures that are too small"
+                f"{self.names[small[0]]} is {width}x{height}, but {reason} needs {side}x{side}: "
+                f"{advice}take out the {len(small)} of {len(self)} pictures that are too small"
             )
 
     def batch(

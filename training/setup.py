@@ -56,7 +56,10 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
     with accelerator.local_main_process_first():
         data = Pictures.read(options.data, cache=options.cache).to(accelerator.device)
     val = Pictures.read(options.val)
-    data.require((config.patch + 2 * SUPPORT) * state.generator.scale)
+    scale = state.generator.scale
+    side = (config.patch + 2 * SUPPORT) * scale
+    data.require(side, "a patch with its margin", "use a smaller --patch, or ")
+    val.require(MIN_SIDE + scale, "a validation by any measure")
     lpips = build_lpips(options.lpips_weights)
     started = time.monotonic() if started is None else started
     run = Run(
