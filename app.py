@@ -5,6 +5,7 @@ address.
 """
 
 import os
+import signal
 
 # Before the imports: both packages read these once. Neither then calls anyone by itself; the Hub
 # is asked only for a model that a visitor names.
@@ -17,4 +18,5 @@ from sr_hub.webapp import build_app, launch_options
 demo = build_app()
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: files are removed
     demo.launch(**launch_options())

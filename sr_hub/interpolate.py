@@ -4,6 +4,7 @@ Source: Wang et al. 2018 (ESRGAN), section 3.4, https://arxiv.org/abs/1809.00219
 """
 
 import copy
+from pathlib import Path
 
 import torch
 
@@ -56,24 +57,45 @@ def interpolate(model_a: SRModel, model_b: SRModel, alpha: float) -> SRModel:
     return mixed
 
 
-def load_with_fidelity(name: str, fidelity: float) -> SRModel:
-    """A bundled network between its PSNR checkpoint (fidelity 1) and its GAN checkpoint (0).
+def pair_of(name: str, models: dict[str, Path] | None = None) -> tuple[str, str] | None:
+    """The names of the PSNR and the GAN checkpoint of which `name` is one.
 
     Args:
-        name: either checkpoint of a pair in `PARTNERS`, both of which must be bundled.
+        name: of a model.
+        models: those that there are, instead of the bundled ones; without both there is no pair.
+    """
+    there = bundled_models() if models is None else models
+    pairs = (pair for pair in PARTNERS.items() if name in pair and set(pair) <= there.keys())
+    return next(pairs, None)
+
+
+def name_at(name: str, fidelity: float) -> str:
+    """What results call the network of `load_with_fidelity`."""
+    return f"{name} at fidelity {fidelity:g}"
+
+
+def load_with_fidelity(
+    name: str, fidelity: float, models: dict[str, Path] | None = None
+) -> SRModel:
+    """A network between its PSNR checkpoint (fidelity 1) and its GAN checkpoint (0).
+
+    Args:
+        name: either checkpoint of a pair in `PARTNERS`.
         fidelity: 0 to 1.
+        models: name -> Hub folder of the models that there are, instead of the bundled ones.
 
     Raises:
         SRHubError: if the model has no partner, or fidelity is out of range.
     """
     if not 0 <= fidelity <= 1:
         raise SRHubError(f"fidelity goes from 0 (sharpest) to 1 (truest), not {fidelity}")
-    true, sharp = next((pair for pair in PARTNERS.items() if name in pair), (None, None))
-    bundled = bundled_models()
-    if true not in bundled or sharp not in bundled:
-        able = [true for true, sharp in PARTNERS.items() if {true, sharp} <= bundled.keys()]
+    there = bundled_models() if models is None else models
+    pair = pair_of(name, there)
+    if pair is None:
+        able = [true for true in PARTNERS if pair_of(true, there)]
         raise SRHubError(
             f"fidelity needs a PSNR and a GAN checkpoint of one network; "
             f"{', '.join(able) or 'no bundled model'} has both, {name} has not"
         )
-    return interpolate(load_model(true), load_model(sharp), 1 - fidelity)
+    true, sharp = (load_model(there[each]) for each in pair)
+    return interpolate(true, sharp, 1 - fidelity)

@@ -120,7 +120,7 @@ def _upscaler(
     precision: str,
     device: str,
 ) -> "Upscaler":
-    from sr_hub.interpolate import load_with_fidelity
+    from sr_hub.interpolate import load_with_fidelity, name_at
     from sr_hub.models import load_model
     from sr_hub.upscaler import Upscaler
 
@@ -128,7 +128,7 @@ def _upscaler(
     if fidelity is not None:
         if revision:
             raise SRHubError("--fidelity is for bundled models, --revision for those of the Hub")
-        name, network = f"{model} at fidelity {fidelity:g}", load_with_fidelity(model, fidelity)
+        name, network = name_at(model, fidelity), load_with_fidelity(model, fidelity)
     elif revision:
         name, network = f"{model}@{revision}", load_model(model, revision=revision)
     return Upscaler(network, name=name, tile=tile, precision=precision, device=device)

@@ -140,6 +140,19 @@ def test_a_click_on_the_overview_moves_all_panes(visit, tmp_path):
     assert across < 5 and down > 95
 
 
+def test_the_fidelity_slider_follows_the_model(visit):
+    tab = visit("upscale", language="zh-HK")
+    fidelity = tab.locator("#fidelity")
+    assert texts("zh-TW")["upscale_fidelity"] in fidelity.inner_text()
+    for model, value in {"rrim-gan-x4": "0", "srgan-x4": None, "rrim-x4": "1"}.items():
+        tab.locator("#model input").click()
+        tab.get_by_role("option", name=model, exact=True).click()
+        fidelity.wait_for(state="visible" if value else "hidden")
+        if value:
+            number = fidelity.locator("input[type=number]")
+            api.expect(number).to_have_value(value, timeout=TIMEOUT)
+
+
 def test_a_true_picture_is_measured_and_the_protocol_switched(visit, tmp_path):
     truth = tmp_path / "truth.png"
     texture(128, 96).save(truth)
@@ -165,7 +178,7 @@ def test_a_true_picture_is_measured_and_the_protocol_switched(visit, tmp_path):
         tab.locator("#csv").click()
     rows = list(csv.DictReader(waiting.value.path().read_text().splitlines()))
     assert waiting.value.suggested_filename == "truth_report.csv"
-    assert [row["model"] for row in rows] == ["bicubic", "srgan-x4", "rrim-x4"]
+    assert [row["model"] for row in rows] == ["bicubic", "srgan-x4", "rrim-x4", "rrim-gan-x4"]
     assert {row["protocol"] for row in rows} == {"report"}
     with tab.expect_download() as waiting:
         tab.locator("#png").click()

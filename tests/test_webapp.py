@@ -25,13 +25,14 @@ from sr_hub import tables, webapp  # noqa: E402
 from sr_hub.errors import SRHubError  # noqa: E402
 from sr_hub.evaluate import score  # noqa: E402
 from sr_hub.image import decode, to_tensor  # noqa: E402
+from sr_hub.interpolate import load_with_fidelity  # noqa: E402
 from sr_hub.metrics import Protocol  # noqa: E402
 from sr_hub.models import load_model  # noqa: E402
 from sr_hub.records import FORMAT, write_results  # noqa: E402
 from sr_hub.webapp import comparing, fields, i18n, plot, theme, view, work  # noqa: E402
 from sr_hub.webapp.benchmarks import Benchmarks  # noqa: E402
 from sr_hub.webapp.comparing import CompareHandlers, make_small  # noqa: E402
-from sr_hub.webapp.engine import Engine, StoppedError  # noqa: E402
+from sr_hub.webapp.engine import OTHERS_KEPT, Engine, StoppedError  # noqa: E402
 from sr_hub.webapp.upscaling import UpscaleHandlers  # noqa: E402
 from sr_hub.webapp.work import Work  # noqa: E402
 
@@ -182,7 +183,7 @@ def test_a_network_is_loaded_once_for_all_threads(offer):
 
 
 def test_lists_start_with_bicubic_and_the_reports_model_is_the_default(offer):
-    assert offer.names == ["bicubic", "srgan-x4", "rrim-x4", "small-x2"]
+    assert offer.names == ["bicubic", "srgan-x4", "rrim-x4", "rrim-gan-x4", "small-x2"]
     assert offer.default == "rrim-x4"
 
 
@@ -221,7 +222,8 @@ def test_stop_ends_the_run_of_that_visitor_only_in_the_midst_of_a_tile(offer):
 
 
 def run_upscale(offer, path, **changes):
-    arguments = {"model": "rrim-x4", "hub": "", "also": ["srgan-x4"], "old": None} | changes
+    arguments = {"model": "rrim-x4", "fidelity": 1, "hub": "", "also": ["srgan-x4"], "old": None}
+    arguments |= changes
     handlers = UpscaleHandlers(offer)
     return list(handlers.run(str(path), **arguments, request=VISITOR, progress=lambda *_, **__: 0))
 
@@ -249,6 +251,67 @@ def test_a_run_shows_the_chosen_model_first_and_then_the_same_spot_by_all(offer,
     ]
     with Image.open(panes[2]["value"]) as pane:
         assert np.array_equal(np.asarray(pane)[::3, ::3], part)
+
+
+def test_a_fidelity_between_the_ends_is_named_everywhere(offer, models, photo):
+    updates = run_upscale(offer, photo, fidelity=0.5)
+    name, state = "rrim-x4 at fidelity 0.5", updates[-1][6]
+    slider, download, _, _, table, *_ = updates[1]
+    assert slider["label"] == f"bicubic | {name}" and name in table
+    assert Path(download["value"]).name == "photo_rrim-x4-at-fidelity-0.5.png"
+    expected = sr_hub.Upscaler(load_with_fidelity("rrim-x4", 0.5, models))(decode(photo))
+    result = decode(Path(download["value"]))
+    assert result.tobytes() == expected.tobytes()
+    assert result.info["text"]["Model"] == name and state.chosen == name
+    assert result.tobytes() != offer.enlarge("rrim-x4", decode(photo))[0].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("model", "fidelity", "chosen"),
+    [
+        ("rrim-x4", 1, "rrim-x4"),
+        ("rrim-x4", 0, "rrim-gan-x4"),
+        ("rrim-gan-x4", 0, "rrim-gan-x4"),
+        ("srgan-x4", 0.5, "srgan-x4"),  # srresnet-x4 is not there
+    ],
+)
+def test_the_ends_of_the_fidelity_are_the_two_models(offer, photo, model, fidelity, chosen):
+    updates = run_upscale(offer, photo, model=model, fidelity=fidelity, also=[])
+    assert updates[-1][6].chosen == chosen
+
+
+def test_the_fidelity_slider_starts_at_the_models_end_and_hides_without_a_partner(offer, client):
+    shown = UpscaleHandlers(offer).offer_fidelity
+    for model, value in {"rrim-x4": 1, "rrim-gan-x4": 0}.items():
+        update = shown(model)
+        assert update["visible"] and update["value"] == value
+    assert not shown("srgan-x4")["visible"] and not shown("bicubic")["visible"]
+    slider = next(
+        part["props"]
+        for part in client.config["components"]
+        if part["props"].get("elem_id") == "fidelity"
+    )
+    assert slider["visible"] and slider["value"] == 1
+
+
+def test_few_fidelities_stay_loaded(offer):
+    for fidelity in (0.1, 0.2, 0.3, 0.4):
+        offer.upscaler(offer.at_fidelity("rrim-x4", fidelity))
+    assert list(offer._others)[-1] == "rrim-x4 at fidelity 0.4"
+    assert len(offer._others) == OTHERS_KEPT
+
+
+def test_programs_ask_for_a_fidelity_by_name(client, photo):
+    file, facts = upscale(client, photo, "rrim-gan-x4 at fidelity 0.25")
+    assert facts["model"] == "rrim-gan-x4 at fidelity 0.25"
+    assert Path(file).name == "photo_rrim-gan-x4-at-fidelity-0.25.png"
+    for name, says in {
+        "rrim-x4 at fidelity 1.5": "goes from 0",
+        "srgan-x4 at fidelity 0.5": "rrim-x4 has both, srgan-x4 has not",
+        "rrim-x4 at fidelity 1..5": "not a Hub id",
+    }.items():
+        with pytest.raises(AppError, match=says):
+            upscale(client, photo, name)
 
 
 def test_a_click_moves_the_spot(offer, photo):

@@ -16,10 +16,12 @@ def texture(width, height, mode="RGB"):
 
 
 def tiny_networks(folder):
-    """Two tiny networks under the names of real ones, one that enlarges by 2: name -> folder."""
+    """Tiny networks under the names of real ones, one that enlarges by 2: name -> folder."""
     torch.manual_seed(0)
+    rrim = {"channels": 16, "groups": 1, "shallow": "3:8,3:8", "middle": "3:8,3:8", "deep": "3:16"}
     networks = {
-        "rrim-x4": RRIM(channels=16, groups=1, shallow="3:8,3:8", middle="3:8,3:8", deep="3:16"),
+        "rrim-x4": RRIM(**rrim),
+        "rrim-gan-x4": RRIM(**rrim),
         "srgan-x4": SRResNet(channels=8, blocks=1),
         "small-x2": SRResNet(channels=8, blocks=1, scale=2),
     }

@@ -16,8 +16,10 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
+from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
 from sr_hub.folder import read_config
+from sr_hub.interpolate import load_with_fidelity, name_at, pair_of
 from sr_hub.models import BASELINES, bundled_models, load_model
 from sr_hub.models.interpolation import Interpolation
 from sr_hub.upscaler import Upscaler
@@ -31,14 +33,17 @@ ORDER = (BICUBIC, "srresnet-x4", "srgan-x4", "rrim-x4", "rrim-gan-x4")
 DEFAULT_MAX_PIXELS = 3_000_000
 """Input pixels that two CPU cores enlarge in about a minute; SR_HUB_MAX_PIXELS overrides it."""
 
-HUB_MODELS_KEPT = 2
-"""Networks from the Hub that stay in memory, besides all bundled ones."""
+OTHERS_KEPT = 2
+"""Networks from the Hub or at some fidelity that stay in memory, besides all bundled ones."""
 
 HUB_MODEL_BYTES = 200_000_000
 """Largest checkpoint that a visitor can have downloaded; the published ESRGAN has 67 MB."""
 
 HEAVY = {"concurrency_id": "networks", "concurrency_limit": 1}
 """What every listener that runs networks is given: one run at a time on the whole machine."""
+
+_AT_FIDELITY = re.compile(r"(.+) at fidelity (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)")
+"""What `name_at` gives."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
@@ -73,7 +78,7 @@ class Engine:
         self.max_pixels = max_pixels or int(os.environ.get("SR_HUB_MAX_PIXELS", DEFAULT_MAX_PIXELS))
         self._folder = tempfile.TemporaryDirectory(prefix="sr_hub_", ignore_cleanup_errors=True)
         self._upscalers: dict[str, Upscaler] = {}
-        self._from_hub: OrderedDict[str, Upscaler] = OrderedDict()
+        self._others: OrderedDict[str, Upscaler] = OrderedDict()
         self._lock = threading.Lock()
         self._stop: dict[str, bool] = {}
         self._run = gpu(self._enlarge)
@@ -102,8 +107,22 @@ class Engine:
         """Where a method stands in lists: those of `names` first."""
         return self.names.index(name) if name in self.names else len(self.names)
 
+    def pair(self, name: str) -> tuple[str, str] | None:
+        """The PSNR and the GAN model between which `name` has a fidelity; None if it has none."""
+        return pair_of(name, self._folders)
+
+    def at_fidelity(self, name: str, fidelity: float) -> str:
+        """What `upscaler` calls the model `name`, which has a `pair`, at a fidelity of 0 to 1.
+
+        The ends go by the names of the two models.
+        """
+        true, sharp = self.pair(name)
+        return {0: sharp, 1: true}.get(fidelity) or name_at(name, fidelity)
+
     def upscaler(self, name: str, scale: int = 4) -> Upscaler:
         """The method called `name`, ready to run: one of `names`, an interpolation, a Hub id.
+
+        A name may also be one that `at_fidelity` gave.
 
         `scale` is for the interpolations, which have any; a network has its own.
 
@@ -114,7 +133,7 @@ class Engine:
             if name in BASELINES and scale != 4:
                 return Upscaler(Interpolation(mode=name, scale=scale))
             if name not in self.names and name not in BASELINES:
-                return self._hub_upscaler(name)
+                return self._other(name)
             if name not in self._upscalers:
                 self._upscalers[name] = Upscaler(self._folders.get(name, name))
             return self._upscalers[name]
@@ -179,18 +198,23 @@ class Engine:
         with layers_counted(upscaler, image, report) as progress:
             return upscaler(image, progress=progress)
 
-    def _hub_upscaler(self, name: str) -> Upscaler:
+    def _other(self, name: str) -> Upscaler:
+        """A model that is none of `names`; of these, the last few stay loaded."""
+        if name in self._others:
+            self._others.move_to_end(name)
+        else:
+            self._others[name] = Upscaler(self._load(name), name=name)
+            if len(self._others) > OTHERS_KEPT:
+                self._others.popitem(last=False)
+        return self._others[name]
+
+    def _load(self, name: str) -> SRModel:
+        if mixed := _AT_FIDELITY.fullmatch(name):
+            return load_with_fidelity(mixed[1], float(mixed[2]), self._folders)
         if not _HUB_ID.fullmatch(name) or Path(name).exists():
             raise SRHubError(f"{name!r} is not a Hub id: it looks like user/repository")
-        if name in self._from_hub:
-            self._from_hub.move_to_end(name)
-        else:
-            # Without this machine's token: a visitor sees public repositories only.
-            network = load_model(name, token=False, max_bytes=HUB_MODEL_BYTES)
-            self._from_hub[name] = Upscaler(network, name=name)
-            if len(self._from_hub) > HUB_MODELS_KEPT:
-                self._from_hub.popitem(last=False)
-        return self._from_hub[name]
+        # Without this machine's token: a visitor sees public repositories only.
+        return load_model(name, token=False, max_bytes=HUB_MODEL_BYTES)
 
 
 def device_of(upscaler: Upscaler) -> str:

@@ -20,7 +20,7 @@ def build_upscale(engine: Engine) -> None:
     heading("upscale")
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300):
-            asked = _questions(engine)
+            asked = _questions(engine, handlers)
             with gr.Row():
                 run = gr.Button(text("upscale_run"), variant="primary", elem_id="run", scale=3)
                 stop = gr.Button(text("upscale_stop"), elem_id="stop", scale=1, min_width=90)
@@ -67,8 +67,8 @@ def build_upscale(engine: Engine) -> None:
     _endpoint(handlers, engine)
 
 
-def _questions(engine: Engine) -> list[gr.components.Component]:
-    """Picture, model, Hub id, other methods."""
+def _questions(engine: Engine, handlers: UpscaleHandlers) -> list[gr.components.Component]:
+    """Picture, model, fidelity, Hub id, other methods."""
     networks = [name for name in engine.names if name != BICUBIC]
     picture = picture_field(
         label=text("upscale_input"),
@@ -80,6 +80,7 @@ def _questions(engine: Engine) -> list[gr.components.Component]:
     model = gr.Dropdown(
         engine.names, value=engine.default, label=text("upscale_model"), elem_id="model"
     )
+    fidelity = _fidelity(model, handlers)
     also = gr.CheckboxGroup(
         networks,
         value=[name for name in ALSO if name in networks],
@@ -94,7 +95,24 @@ def _questions(engine: Engine) -> list[gr.components.Component]:
             max_lines=1,
             elem_id="hub",
         )
-    return [picture, model, hub, also]
+    return [picture, model, fidelity, hub, also]
+
+
+def _fidelity(model: gr.Dropdown, handlers: UpscaleHandlers) -> gr.Slider:
+    """The slider between a PSNR and a GAN model, shown while one of such a pair is chosen."""
+    start = handlers.offer_fidelity(model.value)
+    slider = gr.Slider(
+        0,
+        1,
+        start["value"],
+        step=0.05,
+        visible=start["visible"],
+        label=text("upscale_fidelity"),
+        info=text("upscale_fidelity_info"),
+        elem_id="fidelity",
+    )
+    model.change(handlers.offer_fidelity, model, slider, queue=False, api_visibility="private")
+    return slider
 
 
 def _spot_heading(say: Say) -> str:

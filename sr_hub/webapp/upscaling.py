@@ -45,6 +45,7 @@ class UpscaleHandlers:
         self,
         path: str | None,
         model: str,
+        fidelity: float,
         hub: str,
         also: list[str],
         old: Work | None,
@@ -56,6 +57,8 @@ class UpscaleHandlers:
             raise gr.Error(message("no_picture", request), print_exception=False)
         discard(old)
         chosen = (hub or "").strip() or model
+        if self.engine.pair(chosen):
+            chosen = self.engine.at_fidelity(chosen, fidelity)
         names = list(dict.fromkeys([BICUBIC, chosen, *also]))[:PANES]
         order = sorted(names, key=self.engine.place)
         try:
@@ -72,6 +75,11 @@ class UpscaleHandlers:
             gr.Info(message("stopped", request))
         except SRHubError as error:
             raise gr.Error(str(error), print_exception=False) from None
+
+    def offer_fidelity(self, model: str) -> dict[str, Any]:
+        """The slider for `model`: at its end of the pair, or hidden if it has no partner."""
+        pair = self.engine.pair(model)
+        return gr.update(visible=pair is not None, value=0 if pair and model == pair[1] else 1)
 
     def look(self, work: Work | None, across: float, down: float, zoom: int) -> tuple[Any, ...]:
         """The overview with the spot framed, and the spot by every method."""
@@ -95,7 +103,8 @@ class UpscaleHandlers:
 
         Args:
             image: any picture file.
-            model: a bundled model, "bicubic", or a Hub id like user/rrim-x4.
+            model: a bundled model, "bicubic", a Hub id like user/rrim-x4, or a bundled model
+                between its PSNR (1) and GAN (0) form, as in "rrim-x4 at fidelity 0.5".
             request: comes from gradio.
 
         Returns:
@@ -160,7 +169,7 @@ def consistency_of(picture: Image.Image, image: Image.Image, scale: int) -> floa
 
 def save_download(picture: Image.Image, work: Work, model: str) -> Path:
     """The lossless file of a result, named after the upload and the model."""
-    path = work.folder / f"{work.stem}_{model.split('/')[-1]}.png"
+    path = work.folder / f"{work.stem}_{model.split('/')[-1].replace(' ', '-')}.png"
     save(picture, path)
     return path
 
