@@ -101,9 +101,8 @@ def test_a_turned_photo_is_enlarged_compared_and_downloaded(visit, models, tmp_p
     give(tab, "picture", photo)
     tab.locator("#run").click()
     for index, name in enumerate(("bicubic", "srgan-x4", "rrim-x4")):
-        pane = tab.locator(f"#pane-{index}")
-        pane.locator("img").wait_for()
-        assert name in pane.inner_text()
+        api.expect(tab.locator(f"#pane-{index}")).to_contain_text(name, timeout=TIMEOUT)
+        tab.locator(f"#pane-{index} img").wait_for()
     assert "240 × 320" in tab.locator("#numbers").inner_text()
 
     divider = tab.locator("#slider .inner")
