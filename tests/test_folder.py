@@ -20,7 +20,7 @@ MEGABYTE = 2**20
 @pytest.fixture
 def folder(tmp_path):
     branches = {"shallow": "3:4,5:4", "middle": "3:4,3+3:4", "deep": "3:16"}
-    RRIM(channels=8, groups=1, **branches).save_pretrained(tmp_path / "model")
+    RRIM(channels=8, groups=1, bicubic_skip=False, **branches).save_pretrained(tmp_path / "model")
     return tmp_path / "model"
 
 

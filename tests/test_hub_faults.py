@@ -44,7 +44,7 @@ PUSH_STEPS = {
 
 def small():
     branches = {"shallow": "3:4,5:4", "middle": "3:4,3+3:4", "deep": "3:16"}
-    return RRIM(channels=8, groups=1, **branches).eval()
+    return RRIM(channels=8, groups=1, bicubic_skip=False, **branches).eval()
 
 
 def same(model, other):
