@@ -21,7 +21,7 @@ class State:
     """Everything that changes during a run, and nothing else.
 
     `discriminator` and its optimizer are None in a run without one. `seconds` is the time spent
-    training, over all resumptions; `lr_factor` falls at every roll-back; `streak` counts the skipped
+    training, stops left out; `lr_factor` falls at every roll-back; `streak` counts the skipped
     steps since the last sound one; `best` is the least `badness` of a validation, by its name;
     `sums` are the numbers of the steps since the last log line.
     """
