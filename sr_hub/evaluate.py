@@ -8,6 +8,7 @@ with the outputs that are there.
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +24,11 @@ from sr_hub.pairs import Dataset, read_pair
 from sr_hub.records import FORMAT
 
 Values = dict[str, float]
+Job = tuple[str, str]
+"""A model, and a protocol or `LPIPS`."""
 Distance = Callable[[Tensor, Tensor], float]
+
+LPIPS = "lpips"
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,19 @@ def score(
     """
     protocols = [parse_protocol(protocol) for protocol in protocols]
     truth = fsim.describe(hr[0]) if Protocol.REPORT in protocols else None
-    table: dict[str, dict[str, Values]] = {str(protocol): {} for protocol in protocols}
-    for model, sr in outputs.items():
-        extra = {"lpips": lpips(sr, hr)} if lpips else {}
-        for protocol in protocols:
-            values = measure(sr, hr, protocol, scale, truth=truth)
-            table[protocol][model] = values | extra
+    jobs = [(model, protocol) for model in outputs for protocol in (*protocols, LPIPS)]
+
+    def number(job: tuple[str, str]) -> Values:
+        model, protocol = job
+        if protocol == LPIPS:
+            return {LPIPS: lpips(outputs[model], hr)} if lpips else {}
+        return measure(outputs[model], hr, protocol, scale, truth=truth)
+
+    values = dict(zip(jobs, _side_by_side(number, jobs), strict=True))
+    table = {
+        str(protocol): {m: values[m, protocol] | values[m, LPIPS] for m in outputs}
+        for protocol in protocols
+    }
     return table
 
 
@@ -183,6 +195,18 @@ def _check_task(
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise SRHubError(f"{what} {twice[0]!r} is named twice")
+
+
+def _side_by_side(number: Callable[[Job], Values], jobs: Sequence[Job]) -> list[Values]:
+    """The numbers of all jobs, one job on each core: the operations are too small to be split."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    one = {"initializer": torch.set_num_threads, "initargs": (1,)}
+    try:
+        with ThreadPoolExecutor(threads, **one) as pool:
+            return list(pool.map(number, jobs))
+    finally:
+        torch.set_num_threads(threads)
 
 
 @torch.inference_mode()
