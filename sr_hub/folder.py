@@ -93,8 +93,14 @@ def load_folder(network: type[Network], folder: Path) -> Network:
 
 
 def save_folder(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
-    """Write the weights and the config of `model`, each file whole, into `folder`."""
+    """Write the weights and the config of `model`, each file whole, into `folder`.
+
+    Where float16 holds every number exactly, as after loading a checkpoint that is stored in it,
+    the file is in float16 too: what was loaded is saved as the same bytes.
+    """
     tensors = {name: t.detach().contiguous() for name, t in stored_tensors(model).items()}
+    if all(torch.equal(t.half().to(t.dtype), t) for t in tensors.values() if t.is_floating_point()):
+        tensors = {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}
     config = {"architecture": type(model).__name__, **config}
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
     # Not `save_file`, which makes the file unreadable to anybody else.

@@ -12,7 +12,16 @@ from safetensors.torch import load_file, save_file
 
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
-from sr_hub.models import ESPCN, RRIM, LiteSRResNet, RRDBNet, SRResNet, SRVGGNetCompact, load_model
+from sr_hub.models import (
+    ESPCN,
+    RRIM,
+    LiteSRResNet,
+    RRDBNet,
+    SRResNet,
+    SRVGGNetCompact,
+    bundled_models,
+    load_model,
+)
 
 MEGABYTE = 2**20
 
@@ -245,3 +254,17 @@ def test_saving_renews_the_card_or_keeps_it_on_request(folder):
     assert (folder / CARD_FILE).read_text() == "by hand"
     load_model(folder).save_pretrained(folder)
     assert (folder / CARD_FILE).read_text().startswith("---\n")
+
+
+@pytest.mark.parametrize("name", bundled_models())
+def test_a_bundled_model_is_saved_as_the_same_bytes(name, tmp_path):
+    load_model(name).save_pretrained(tmp_path)
+    stored = bundled_models()[name] / "model.safetensors"
+    assert (tmp_path / "model.safetensors").read_bytes() == stored.read_bytes()
+
+
+def test_numbers_that_16_bits_do_not_hold_stay_in_32(tmp_path):
+    model = ESPCN()
+    model.save_pretrained(tmp_path)
+    for name, tensor in ESPCN.from_folder(tmp_path).state_dict().items():
+        assert torch.equal(tensor, model.state_dict()[name])
