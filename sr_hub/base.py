@@ -23,7 +23,6 @@ from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
 from sr_hub.folder import CARD_FILE, load_folder, save_folder
 from sr_hub.hub import fetch
-from sr_hub.tiling import overlap_for
 from sr_hub.upload import has_card, upload
 
 CARD_OUTPUT = (720, 1280)
@@ -152,7 +151,6 @@ class SRModel(
             parameters=self.num_parameters,
             multiply_adds=self.multiply_adds(height, width),
             output_size=(height * self.scale, width * self.scale),
-            tiles_equal_whole=overlap_for(self.receptive_field) >= self.receptive_field,
         )
 
     @classmethod

@@ -85,8 +85,6 @@ class NetworkFacts:
     """For an output of `output_size`."""
     output_size: tuple[int, int]
     """Height and width."""
-    tiles_equal_whole: bool
-    """Whether `Upscaler` lets tiles overlap by all that the network sees."""
 
 
 def card_text(

@@ -1,7 +1,5 @@
 """Where to cut a picture so that its tiles, enlarged one by one, equal the picture enlarged whole.
 
-That holds for every network whose view is at most `LARGEST_EXACT_OVERLAP`.
-
 Pure arithmetic: nothing here knows about pictures, networks or devices. A tile is a core, which it
 answers for, and around it as much of the picture as the network can see from there. Where the
 picture ends the tile ends too, so that the network pads it exactly as it pads the whole picture.
@@ -17,14 +15,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 SMALLEST_TILE = 64
-"""Side in input pixels below which the overlap costs more time than a smaller tile saves memory."""
-
-LARGEST_EXACT_OVERLAP = 128
-"""Input pixels. A network that sees farther (of those here, RRDBNet with 350) would spend most of
-its time on overlap, and gets `SHORT_OVERLAP` instead."""
-
-SHORT_OVERLAP = 48
-"""Input pixels of overlap for such a network: the only case where tiles do not equal the whole."""
+"""Least side of a core in input pixels: below it the overlap costs more time than a smaller tile
+saves memory. For a network that sees farther than this, it is as far as the network sees."""
 
 
 class Box(NamedTuple):
@@ -56,11 +48,6 @@ class Tile(NamedTuple):
         left, top = self.padded[:2]
         core = Box(*(edge - start for edge, start in zip(self.core, (left, top) * 2, strict=True)))
         return output[..., *core.scaled(scale).slices]
-
-
-def overlap_for(receptive_field: int) -> int:
-    """Input pixels of overlap for a network that sees so many input pixels to each side."""
-    return receptive_field if receptive_field <= LARGEST_EXACT_OVERLAP else SHORT_OVERLAP
 
 
 def round_up(value: int, multiple: int) -> int:
@@ -99,14 +86,16 @@ def choose_tile(
     """The `tile` for `plan_tiles` that needs least work while no tile exceeds `area` pixels.
 
     The work is counted in pixels with overlap, so long tiles are preferred to square ones where
-    they save some. Where not even `SMALLEST_TILE` fits into `area`, that is the answer.
+    they save some. Where not even the smallest core (see `SMALLEST_TILE`) fits into `area` with
+    its overlap, that is the answer.
     """
     overlap = round_up(overlap, multiple)
-    best, least = (SMALLEST_TILE, SMALLEST_TILE), None
-    for columns in range(1, max(1, (width - 2 * overlap) // SMALLEST_TILE) + 1):
+    smallest = max(SMALLEST_TILE, overlap)
+    best, least = (smallest, smallest), None
+    for columns in range(1, max(1, (width - 2 * overlap) // smallest) + 1):
         padded_width = _padded(width, columns, overlap, multiple)
         tallest = area // padded_width - 2 * overlap
-        if tallest < min(SMALLEST_TILE, height - 2 * overlap):
+        if tallest < min(smallest, height - 2 * overlap):
             continue
         rows = _count(height, tallest, overlap, multiple)
         padded_height = _padded(height, rows, overlap, multiple)

@@ -23,7 +23,6 @@ from sr_hub.tiling import (
     Box,
     Tile,
     choose_tile,
-    overlap_for,
     plan_tiles,
     run_tiles,
 )
@@ -136,7 +135,7 @@ class Upscaler:
 
     def tiles(self, height: int, width: int, precision: str) -> list[Tile]:
         """The tiles in which a picture of `height` x `width` pixels is enlarged."""
-        overlap, multiple = overlap_for(self.model.receptive_field), self.model.size_multiple
+        overlap, multiple = self.model.receptive_field, self.model.size_multiple
         if self.tile is not None:
             tile = (self.tile, self.tile)
         elif height * width <= SMALLEST_TILE**2:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import replace
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from sr_hub.card import PICTURE_FILE, card_text
 from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, WEIGHTS_FILE
-from sr_hub.models import MODELS, RRIM, RRDBNet, bundled_models, load_model
+from sr_hub.models import MODELS, RRIM, bundled_models, load_model
 from sr_hub.papers import papers_of
 from sr_hub.publish import write_card
 from sr_hub.records import FORMAT, write_results
@@ -140,13 +139,6 @@ def test_the_text_holds_the_facts(folder):
         "faces, number plates, text, evidence or medical pictures",
     ):
         assert fact in text
-
-
-def test_tiles_equal_the_whole_only_where_the_network_sees_no_farther(folder):
-    facts = load_model(folder).facts()
-    assert "equals the untiled one" in card_text(folder, facts)
-    far = replace(facts, tiles_equal_whole=RRDBNet().facts().tiles_equal_whole)
-    assert "may differ a little" in card_text(folder, far)
 
 
 def test_a_card_without_facts_says_so_instead_of_guessing(folder):

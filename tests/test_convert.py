@@ -110,8 +110,9 @@ def test_unshuffling_esrgan_equals_spandrel(tmp_path, renames, scale):
     torch.save(state, tmp_path / "esrgan.pth")
     converted = convert(tmp_path / "esrgan.pth", tmp_path / "out", license="bsd-3-clause")
     assert converted.scale == scale
-    image = torch.rand(1, 3, 12, 16)
-    assert_same(by_spandrel(tmp_path / "esrgan.pth", image), converted, image)
+    for size in ((12, 16), (11, 14), (9, 5)):
+        image = torch.rand(1, 3, *size)
+        assert_same(by_spandrel(tmp_path / "esrgan.pth", image), converted, image)
 
 
 def test_the_published_size_of_esrgan_equals_spandrel(tmp_path):

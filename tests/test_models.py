@@ -85,6 +85,15 @@ def test_receptive_field_holds(name):
             assert (columns - column).abs().max() <= reach
 
 
+def test_rrdbnet_enlarged_by_strips_is_what_it_is_in_one_piece():
+    network = shaken(small("RRDBNet"))
+    image = torch.rand(1, 3, 300, 130)
+    in_one_piece = network(image).detach()
+    with torch.inference_mode():
+        by_strips = network(image)
+    assert (by_strips - in_one_piece).abs().max() < 1e-6
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_an_impossible_scale_is_refused_with_the_number(name):
     with pytest.raises(SRHubError, match="scale=9"):

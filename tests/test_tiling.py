@@ -68,6 +68,14 @@ def chosen(height, width, area):
     return plan_tiles(height, width, tile=tile, overlap=49)
 
 
+def test_a_core_is_no_narrower_than_what_the_network_sees():
+    tile = choose_tile(1365, 2048, area=1, overlap=350)
+    tiles = plan_tiles(1365, 2048, tile=tile, overlap=350)
+    work = sum((t.padded.right - t.padded.left) * (t.padded.bottom - t.padded.top) for t in tiles)
+    assert tile == (350, 350)
+    assert work < 4 * 1365 * 2048
+
+
 def test_the_whole_picture_is_one_tile_where_it_fits():
     assert len(chosen(300, 400, area=120_000)) == 1
     assert len(chosen(300, 400, area=119_999)) > 1
