@@ -108,6 +108,8 @@ class SRModel(
     ) -> CommitInfo:
         """Upload config, weights and card in one commit; see `sr_hub.publish.push_folder`.
 
+        A bundled model goes up with all that its folder says about its training and speed.
+
         Args:
             repo_id: "user/repo", made if it is not there.
             private: make a new repository private (True) or public (False).
@@ -120,9 +122,13 @@ class SRModel(
         Raises:
             SRHubError: if the Hub refuses, or cannot be reached.
         """
+        from sr_hub.publish import add_what_is_known
+
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / repo_id.rsplit("/", 1)[-1]
-            self.save_pretrained(folder, repo_id=repo_id)
+            save_folder(self, self._hub_mixin_config or {}, folder)
+            add_what_is_known(folder)
+            write_whole(folder / CARD_FILE, self.generate_model_card(folder, repo_id).save)
             files = {path.name: path for path in sorted(folder.iterdir())}
             if keep_card and has_card(repo_id, revision=branch, token=token):
                 del files[CARD_FILE]

@@ -53,8 +53,9 @@ TRAINING = {
 """Keys of `training.json` and what a card calls them.
 
 More keys: "data", a list of {"name", "pictures", "licences", "url"}; "datasets", Hub ids of them;
-"license" and "license_link" of the weights; "degradation", how the small pictures were made.
-"losses" with a weight for "adversarial" makes it the card of a GAN.
+"license" and "license_link" of the weights; "degradation", how the small pictures were made. A
+"base_model" without an owner is of the owner of the card's repository. "losses" with a weight for
+"adversarial" makes it the card of a GAN.
 """
 
 DATA_ENTRY = {"name": "not named", "pictures": None, "licences": None, "url": None}
@@ -115,7 +116,7 @@ def card_text(
     is_gan = isinstance(losses, dict) and bool(losses.get("adversarial"))
     facts = {**source, **training}
     values = {
-        "front_matter": _front_matter(name, network, facts, measured).to_yaml(),
+        "front_matter": _front_matter(repo_id, network, facts, measured).to_yaml(),
         "name": name,
         "repo_id": repo_id,
         "network": network,
@@ -186,7 +187,7 @@ def _table(measured: _Measured, protocol: str) -> dict[str, str]:
 
 
 def _front_matter(
-    name: str, network: NetworkFacts, facts: dict[str, Any], measured: list[_Measured]
+    repo_id: str, network: NetworkFacts, facts: dict[str, Any], measured: list[_Measured]
 ) -> ModelCardData:
     results = [result for each in measured for result in _eval_results(each, network.scale)]
     return ModelCardData(
@@ -196,13 +197,21 @@ def _front_matter(
         library_name="sr_hub",
         pipeline_tag="image-to-image",
         tags=[*TAGS, network.architecture.lower(), *HUB_TAGS],
-        base_model=facts.get("base_model"),
+        base_model=_base_model(facts, repo_id),
         datasets=facts.get("datasets"),
         metrics=sorted({result.metric_type for result in results}) or None,
-        model_name=name if results else None,
+        model_name=repo_id.rsplit("/", 1)[-1] if results else None,
         eval_results=results or None,
         ignore_metadata_errors=False,
     )
+
+
+def _base_model(facts: dict[str, Any], repo_id: str) -> str | None:
+    """The Hub id of what the weights were started from; a bare name is one of the same owner."""
+    base, owner = facts.get("base_model"), repo_id.rpartition("/")[0]
+    if base and "/" not in base:
+        return f"{owner}/{base}" if owner else None
+    return base
 
 
 def _eval_results(measured: _Measured, scale: int) -> list[EvalResult]:

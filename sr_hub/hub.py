@@ -92,6 +92,7 @@ def fetch(
     if offline or (pinned and not force_download):
         folder = _cached(source)
         if folder is not None:
+            _check_size(source, _size_on_disk(folder), max_bytes)
             return folder
         if offline:
             raise SRHubError(f"{source} is not in the cache, and downloads are off")
@@ -101,6 +102,7 @@ def fetch(
         folder = _cached(source) if is_transient(error) and not force_download else None
         if folder is None:
             raise SRHubError(_explain(error, source)) from error
+        _check_size(source, _size_on_disk(folder), max_bytes)
         logger.warning("%s; using the copy in the cache, %s", _explain(error, source), folder.name)
         return folder
 
@@ -148,11 +150,18 @@ def _check_listing(source: _Source, info: ModelInfo, max_bytes: int | None) -> N
             raise SRHubError(f"{source} has no {name}: it is not a model of sr_hub{hint}")
     if (sizes[CONFIG_FILE] or 0) > MAX_CONFIG_BYTES:
         raise SRHubError(f"{CONFIG_FILE} of {source} is larger than {MAX_CONFIG_BYTES} bytes")
-    total = sum(sizes[name] or 0 for name in FILES)
+    _check_size(source, sum(sizes[name] or 0 for name in FILES), max_bytes)
+
+
+def _check_size(source: _Source, total: int, max_bytes: int | None) -> None:
     if max_bytes is not None and total > max_bytes:
         raise SRHubError(
             f"{source} is {total / 1e6:.0f} MB; the limit here is {max_bytes / 1e6:.0f} MB"
         )
+
+
+def _size_on_disk(folder: Path) -> int:
+    return sum((folder / name).stat().st_size for name in FILES)
 
 
 def _download_file(source: _Source, commit: str, name: str, *, force_download: bool) -> Path:

@@ -1,6 +1,7 @@
 """Hub folders to the Hub: the folder is checked, its card renewed, and it goes up in one commit."""
 
 import logging
+import shutil
 from pathlib import Path
 
 from huggingface_hub import CommitInfo
@@ -16,7 +17,8 @@ from sr_hub.folder import (
     TRAINING_FILE,
     WEIGHTS_FILE,
 )
-from sr_hub.models import load_model
+from sr_hub.models import bundled_models, load_model
+from sr_hub.provenance import sha256
 from sr_hub.upload import has_card, upload
 
 EXTRAS = (TRAINING_FILE, SOURCE_FILE, SPEED_FILE, "metrics.json")
@@ -58,11 +60,8 @@ def push_folder(
     if not folder.is_dir():
         raise SRHubError(f"there is no folder {folder}")
     model = load_model(folder)
-    files: dict[str, Path | bytes] = {
-        path.name: path
-        for path in sorted(folder.iterdir())
-        if path.name in (CONFIG_FILE, WEIGHTS_FILE, *EXTRAS) or path.suffix in PICTURES
-    }
+    files: dict[str, Path | bytes] = {name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE)}
+    files |= {path.name: path for path in extras(folder)}
     if keep_card and has_card(repo_id, revision=revision, token=token):
         logger.info("%s keeps its card", repo_id)
     elif keep_card and (folder / CARD_FILE).is_file():
@@ -77,6 +76,21 @@ def push_folder(
         revision=revision,
         token=token,
     )
+
+
+def extras(folder: Path) -> list[Path]:
+    """What a Hub folder holds besides config, weights and card: `EXTRAS` and pictures."""
+    paths = sorted(folder.iterdir())
+    return [path for path in paths if path.name in EXTRAS or path.suffix in PICTURES]
+
+
+def add_what_is_known(folder: Path) -> None:
+    """Copy the extras of the bundled model that has the same weights, if there is one."""
+    checksum = sha256(folder / WEIGHTS_FILE)
+    for bundled in bundled_models().values():
+        if sha256(bundled / WEIGHTS_FILE) == checksum:
+            for path in extras(bundled):
+                shutil.copyfile(path, folder / path.name)
 
 
 def write_card(folder: str | Path, *, repo_id: str | None = None) -> Path:

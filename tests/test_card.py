@@ -89,6 +89,14 @@ def test_the_front_matter_is_what_the_hub_files_a_model_by(folder):
     assert data.datasets == ["user/pictures"]
 
 
+@pytest.mark.parametrize(
+    ("repo_id", "base_model"), [("anna/rrim-gan-x4", "anna/rrim-x4"), (None, None)]
+)
+def test_a_base_model_without_an_owner_is_of_the_same_owner(folder, repo_id, base_model):
+    (folder / "training.json").write_text(json.dumps(TRAINING | {"base_model": "rrim-x4"}))
+    assert card_of(folder, repo_id=repo_id).data.base_model == base_model
+
+
 def test_the_model_index_holds_the_results_of_exactly_these_weights(folder, tmp_path):
     results = stored_results(tmp_path / "results", checksum(folder))
     card = card_of(folder, repo_id="user/rrim-gan-x4", results=results)

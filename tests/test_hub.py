@@ -51,6 +51,18 @@ def test_every_bundled_checkpoint_goes_up_and_comes_back(hub):
         assert push_folder(folder, f"user/{name}").oid == head
 
 
+def test_a_bundled_model_goes_up_with_what_is_known_of_it(hub):
+    load_model("rrim-x4").push_to_hub("user/mine")
+    push_folder(bundled_models()["rrim-x4"], "user/theirs")
+    mine, theirs = (hub.repo(f"user/{name}") for name in ("mine", "theirs"))
+    files, others = (repo.commits[repo.branches["main"]] for repo in (mine, theirs))
+    assert "training.json" in files
+    assert {k: v for k, v in files.items() if k != CARD_FILE} == {
+        k: v for k, v in others.items() if k != CARD_FILE
+    }
+    assert files[CARD_FILE].replace(b"mine", b"theirs") == others[CARD_FILE]
+
+
 def test_a_push_is_one_commit_and_without_a_change_none(hub):
     model = small()
     commit = model.push_to_hub("user/rrim-x4")
@@ -167,6 +179,19 @@ def test_a_size_limit_holds_before_the_download(hub):
         load_model("user/rrim-x4", max_bytes=1000)
     assert hub.count("resolve") == 0
     assert load_model("user/rrim-x4", max_bytes=1_000_000)
+
+
+@pytest.mark.parametrize("how", ["a pinned commit", "local files only", "no Hub"])
+def test_a_size_limit_holds_for_what_the_cache_has(hub, how):
+    commit = small().push_to_hub("user/rrim-x4").oid
+    load_model("user/rrim-x4")
+    options = {"revision": commit} if how == "a pinned commit" else {}
+    if how == "local files only":
+        options = {"local_files_only": True}
+    if how == "no Hub":
+        hub.fail("500", times=1000)
+    with pytest.raises(SRHubError, match="the limit here is 0 MB"):
+        load_model("user/rrim-x4", max_bytes=1000, **options)
 
 
 def test_a_pinned_commit_in_the_cache_needs_no_request(hub):

@@ -22,12 +22,14 @@ from webapp_parts import texture, tiny_networks  # noqa: E402
 
 import sr_hub  # noqa: E402
 from sr_hub import tables, webapp  # noqa: E402
+from sr_hub.convert import convert  # noqa: E402
 from sr_hub.errors import SRHubError  # noqa: E402
 from sr_hub.evaluate import score  # noqa: E402
 from sr_hub.image import decode, to_tensor  # noqa: E402
 from sr_hub.interpolate import load_with_fidelity  # noqa: E402
 from sr_hub.metrics import Protocol  # noqa: E402
-from sr_hub.models import load_model  # noqa: E402
+from sr_hub.models import RRDBNet, load_model  # noqa: E402
+from sr_hub.publish import push_folder  # noqa: E402
 from sr_hub.records import FORMAT, write_results  # noqa: E402
 from sr_hub.webapp import comparing, fields, i18n, plot, theme, view, work  # noqa: E402
 from sr_hub.webapp.benchmarks import Benchmarks  # noqa: E402
@@ -202,6 +204,17 @@ def test_a_public_hub_model_runs_and_a_private_one_is_not_reached(hub, models, o
     assert picture.info["text"]["Model"] == "user/public-x4"
     with pytest.raises(SRHubError):
         offer.enlarge("user/private-x4", image)
+
+
+def test_converted_weights_run_in_the_app_as_they_did_elsewhere(hub, offer, tmp_path):
+    network = RRDBNet(channels=16, blocks=1, growth=8).eval()
+    torch.save({"params_ema": network.state_dict()}, tmp_path / "esrgan.pth")
+    convert(tmp_path / "esrgan.pth", tmp_path / "out", license="apache-2.0")
+    push_folder(tmp_path / "out", "user/esrgan-x4")
+    picture, _ = offer.enlarge("user/esrgan-x4", texture(12, 8, "RGB"))
+    expected = sr_hub.Upscaler(network)(texture(12, 8, "RGB"))
+    assert picture.size == (48, 32)
+    assert picture.tobytes() == expected.tobytes()
 
 
 def test_the_bar_moves_within_a_tile_and_never_back(offer):
