@@ -253,6 +253,7 @@ def test_push_dry_run_writes_the_folder_and_uploads_nothing(finished, tmp_path, 
         assert torch.equal(tensor, best[name])
     training = json.loads((tmp_path / "hub" / "training.json").read_text())
     assert training["recipe"] == "tiny" and training["hours"] == 7
+    assert 0 < training["loss"] < 1 and training["seconds_per_epoch"] > 0
     card = (tmp_path / "hub" / "README.md").read_text()
     assert "user/tiny-x4" in card and "pictures: 4 pictures" in card and "cc0-1.0" in card
     assert str(finished) not in card

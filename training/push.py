@@ -18,6 +18,7 @@ from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
 from training.journal import LOG_FILE, read_log
+from training.recipes_gan import EPOCH
 from training.setup import read_run
 from training.validation import badness
 
@@ -87,15 +88,15 @@ def gather(
     described, source = read_run(run), run / which
     if not (source / WEIGHTS_FILE).is_file():
         raise SRHubError(f"{run} has no generator {which!r} yet")
-    rows = [row for row in read_log(run / LOG_FILE) if "val_psnr_y" in row]
-    row = chosen_row(rows, which)
+    log = list(read_log(run / LOG_FILE))
+    row = chosen_row([row for row in log if "val_psnr_y" in row], which)
     out.mkdir(parents=True, exist_ok=True)
     if half:
         load_model(source).half().save_pretrained(out)
     else:
         for name in (CONFIG_FILE, WEIGHTS_FILE):
             shutil.copyfile(source / name, out / name)
-    _write_json(out / TRAINING_FILE, {**training_facts(described, row), **_read_facts(facts)})
+    _write_json(out / TRAINING_FILE, {**training_facts(described, row, log), **_read_facts(facts)})
     _write_json(out / METRICS_FILE, row)
     return out
 
@@ -109,8 +110,16 @@ def chosen_row(rows: list[dict[str, Any]], which: str) -> dict[str, Any]:
     return rows[-1] if rows else {}
 
 
-def training_facts(described: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
-    """What a card says of the training: `sr_hub.card.TRAINING` lists the keys."""
+def training_facts(
+    described: dict[str, Any], row: dict[str, Any], log: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What a card says of the training: `sr_hub.card.TRAINING` lists the keys.
+
+    Args:
+        described: what `run.json` says.
+        row: the validation of the generator.
+        log: all lines of the log.
+    """
     config, data = described["config"], described["data"]
     facts = {
         "recipe": described["recipe"],
@@ -121,6 +130,8 @@ def training_facts(described: dict[str, Any], row: dict[str, Any]) -> dict[str, 
         "hardware": described["machine"],
         "batch": f"{config['batch'] * described['processes']} patches of {config['patch']} pixels",
         "losses": config["losses"],
+        "loss": _loss_at(log, row["step"]) if row else None,
+        "seconds_per_epoch": round(row["seconds"] / row["step"] * EPOCH, 1) if row else None,
         "seed": config["seed"],
         "validation": _words(described, row) if row else None,
         "commit": described["commit"],
@@ -134,6 +145,12 @@ DEGRADATIONS = {
     "bicubic": "the antialiased bicubic of the literature",
     "real": "blur, resizing, noise and JPEG of random strength, each left out now and then",
 }
+
+
+def _loss_at(log: list[dict[str, Any]], step: int) -> float | None:
+    """The mean loss of the last tenth of the steps up to `step`."""
+    losses = [row["loss"] for row in log if "loss" in row and 0.9 * step <= row["step"] <= step]
+    return float(f"{sum(losses) / len(losses):.5g}") if losses else None
 
 
 def _words(described: dict[str, Any], row: dict[str, Any]) -> str:
