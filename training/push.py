@@ -148,9 +148,10 @@ DEGRADATIONS = {
 
 
 def _loss_at(log: list[dict[str, Any]], step: int) -> float | None:
-    """The mean loss of the last tenth of the steps up to `step`."""
-    losses = [row["loss"] for row in log if "loss" in row and 0.9 * step <= row["step"] <= step]
-    return float(f"{sum(losses) / len(losses):.5g}") if losses else None
+    """The mean loss of the last tenth of the steps up to `step`, as far as the log has it."""
+    losses = [(row["step"], row["loss"]) for row in log if "loss" in row and row["step"] <= step]
+    recent = [loss for at, loss in losses if at >= 0.9 * losses[-1][0]]
+    return float(f"{sum(recent) / len(recent):.5g}") if recent else None
 
 
 def _words(described: dict[str, Any], row: dict[str, Any]) -> str:
