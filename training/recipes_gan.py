@@ -9,8 +9,9 @@ EPOCH = 200
 def rrim_gan(scale: int) -> TrainConfig:
     """GAN stage of RRIM, from the weights of its PSNR stage.
 
-    L1 holds the colours, VGG19 conv4_4 before activation the structure, a non-saturating GAN with a
-    narrow discriminator the texture. A step costs little more than twice one of the PSNR stage.
+    L1 holds the colours, four layers of VGG19 before activation the structure, from edges to
+    objects, and a non-saturating GAN with a narrow discriminator the texture. At equal PSNR this
+    mix had a lower LPIPS than conv4_4 alone with a stronger GAN.
 
     Command: `python -m training.train rrim-gan --data D --val V --out runs/rrim-gan --start-from
     runs/rrim/model`.
@@ -21,10 +22,10 @@ def rrim_gan(scale: int) -> TrainConfig:
         {"scale": scale},
         steps=20_000,
         batch=8,
-        lr=1e-4,
+        lr=2e-4,
         discriminator_lr=1e-4,
-        losses={"l1": 1.0, "perceptual": 0.1, "adversarial": 5e-3},
-        vgg_layers={"conv4_4": 1.0},
+        losses={"l1": 1.0, "perceptual": 0.15, "adversarial": 2e-3},
+        vgg_layers={"conv1_2": 0.3, "conv2_2": 0.3, "conv3_4": 1.0, "conv4_4": 1.0},
         vgg_before_activation=True,
         discriminator_arguments={"channels": 32, "hidden": 256},
     )
