@@ -18,7 +18,12 @@ from training.loop import fit
 from training.losses import discriminator_adversarial, generator_adversarial
 from training.recipes import tiny
 from training.run import Run
-from training.steps import compute_gradients, learning_rate_factor, update_average
+from training.steps import (
+    compute_gradients,
+    has_gradients,
+    learning_rate_factor,
+    update_average,
+)
 from training.validation import luma_psnr
 
 
@@ -92,6 +97,17 @@ def test_the_gan_waits_for_the_pixel_steps(pictures: Path, tmp_path: Path):
     assert "d_loss" not in first and "d_loss" in second
     after = run.state.discriminator.state_dict()
     assert any(not torch.equal(before[n], after[n]) for n in before)
+
+
+def test_a_discriminator_that_waits_again_after_a_roll_back_keeps_still(pictures, tmp_path):
+    run = make_run(pictures, tmp_path, "tiny-gan", "--set", "pixel_steps=3")
+    players = run.state.discriminator.parameters()
+    run.state.step = 4
+    compute_gradients(run.state, run.context, *run.batch(4))
+    assert all(parameter.grad is not None for parameter in players)
+    run.state.step = 1
+    compute_gradients(run.state, run.context, *run.batch(1))
+    assert not has_gradients(run.state.discriminator)
 
 
 def read_rows_of(run: Run) -> list[dict]:

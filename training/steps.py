@@ -60,7 +60,8 @@ def compute_gradients(state: State, context: Context, lr: Tensor, hr: Tensor) ->
     config = context.config
     generator, pixels_only = state.generator, state.step < config.pixel_steps
     generator.train()
-    generator.zero_grad(set_to_none=True)
+    for player in state.players:
+        player.zero_grad(set_to_none=True)
     with context.precision():
         sr = generator(lr.contiguous(memory_format=torch.channels_last)).float()
     terms = {n: loss(sr, hr) for n, loss in PIXEL_LOSSES.items() if config.losses.get(n)}
@@ -82,7 +83,6 @@ def _play(
     """Fill the discriminator's gradients; what the adversarial loss wants of `sr`, and numbers."""
     config, discriminator = context.config, state.discriminator
     discriminator.train()
-    discriminator.zero_grad(set_to_none=True)
     seen = sr.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
     with context.precision():
         real = discriminator(hr.contiguous(memory_format=torch.channels_last)).float()
