@@ -11,14 +11,20 @@ import typer
 
 from sr_hub.errors import SRHubError
 from sr_hub.eval_cli import eval_command
-from sr_hub.hub_cli import bench_command, card_command, convert_command, export_command
+from sr_hub.hub_cli import (
+    bench_command,
+    card_command,
+    convert_command,
+    export_command,
+    push_command,
+)
 from sr_hub.upscale_cli import models_command, upscale_command
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Single-image super-resolution: enlarge, measure, convert and export.",
+    help="Single-image super-resolution: enlarge, measure, convert, push and export.",
 )
 
 
@@ -26,6 +32,7 @@ app.command("upscale")(upscale_command)
 app.command("models")(models_command)
 app.command("eval")(eval_command)
 app.command("convert")(convert_command)
+app.command("push")(push_command)
 app.command("export")(export_command)
 app.command("card")(card_command)
 app.command("bench")(bench_command)
@@ -50,4 +57,4 @@ def _stop(message: str) -> NoReturn:
 
 @app.callback()
 def _root() -> None:
-    """Single-image super-resolution: enlarge, measure, convert and export."""
+    """Single-image super-resolution: enlarge, measure, convert, push and export."""

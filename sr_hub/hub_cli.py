@@ -1,4 +1,4 @@
-"""The commands about checkpoints: `convert`, `export`, `card` and `bench`."""
+"""The commands about checkpoints: `convert`, `push`, `export`, `card` and `bench`."""
 
 import sys
 from pathlib import Path
@@ -40,6 +40,31 @@ def convert_command(
         architecture=architecture,
     )
     typer.echo(f"{out}: {type(model).__name__} x{model.scale}, {model.num_parameters:,} parameters")
+
+
+def push_command(
+    model: Annotated[str, typer.Argument(help="A bundled model or a Hub folder.")],
+    repo_id: Annotated[str, typer.Argument(help="The repository, user/repo; made if missing.")],
+    private: Annotated[
+        bool | None, typer.Option(help="Make a new repository private or public.")
+    ] = None,
+    branch: Annotated[str | None, typer.Option(help="Branch to commit to; else main.")] = None,
+    keep_card: Annotated[
+        bool, typer.Option("--keep-card", help="Leave the card that the repository has.")
+    ] = False,
+) -> None:
+    """Upload a model with its card to the Hub, in one commit."""
+    from sr_hub.models import bundled_models
+    from sr_hub.publish import push_folder
+
+    commit = push_folder(
+        bundled_models().get(model, Path(model)),
+        repo_id,
+        private=private,
+        revision=branch,
+        keep_card=keep_card,
+    )
+    typer.echo(commit.commit_url)
 
 
 def export_command(

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import HfApi, ModelCard
+from typer.testing import CliRunner
 
 import sr_hub.hub
+from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.models import ESPCN, RRIM, bundled_models, load_model
@@ -61,6 +63,17 @@ def test_a_bundled_model_goes_up_with_what_is_known_of_it(hub):
         k: v for k, v in others.items() if k != CARD_FILE
     }
     assert files[CARD_FILE].replace(b"mine", b"theirs") == others[CARD_FILE]
+
+
+def test_the_push_command_takes_a_folder_and_prints_its_commit(hub, tmp_path):
+    model = small()
+    model.save_pretrained(tmp_path / "mine")
+    line = ["push", str(tmp_path / "mine"), "user/mine", "--private", "--branch", "trial"]
+    result = CliRunner().invoke(app, line)
+    head = hub.repo("user/mine").branches["trial"]
+    assert result.exit_code == 0 and result.stdout.strip().endswith(f"user/mine/commit/{head}")
+    assert hub.repo("user/mine").private
+    assert same(load_model("user/mine", revision="trial", token="hf_user"), model)
 
 
 def test_a_push_is_one_commit_and_without_a_change_none(hub):
