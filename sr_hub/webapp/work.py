@@ -14,6 +14,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from sr_hub.files import write_whole
 from sr_hub.webapp.view import fit, overview_size, preview
 
 KEPT_SECONDS = 3600
@@ -108,9 +109,9 @@ class Work:
     def save(self, picture: Image.Image, name: str) -> Path:
         """A PNG file called `name` of a picture for the screen, with the colour profile."""
         path = self.folder / name
-        unfinished = path.with_suffix(f".{uuid.uuid4().hex}")
-        picture.save(unfinished, "PNG", compress_level=1, icc_profile=self.profile)
-        return unfinished.replace(path)
+        options = {"compress_level": 1, "icc_profile": self.profile}
+        write_whole(path, lambda unfinished: picture.save(unfinished, "PNG", **options))
+        return path
 
     def percent(self, name: str, event: gr.SelectData) -> tuple[float, float]:
         """Where a click on the overview of `name` fell, in percent across and down."""
