@@ -30,7 +30,7 @@ from sr_hub.interpolate import load_with_fidelity  # noqa: E402
 from sr_hub.metrics import Protocol  # noqa: E402
 from sr_hub.models import RRDBNet, load_model  # noqa: E402
 from sr_hub.publish import push_folder  # noqa: E402
-from sr_hub.records import FORMAT, write_results  # noqa: E402
+from sr_hub.records import FORMAT, read_results, write_results  # noqa: E402
 from sr_hub.webapp import comparing, fields, i18n, plot, theme, view, work  # noqa: E402
 from sr_hub.webapp.benchmarks import Benchmarks  # noqa: E402
 from sr_hub.webapp.comparing import CompareHandlers, make_small  # noqa: E402
@@ -61,6 +61,7 @@ def results(tmp_path_factory):
         seconds.append({"dataset": "Set5", "model": model, "mean": 0.1, "pictures": [0.1]})
     stored = {
         "format": FORMAT,
+        "scale": 4,
         "datasets": {"Set5": {}},
         "results": rows,
         "seconds": seconds,
@@ -448,6 +449,17 @@ def test_what_can_not_be_compared_is_one_clear_line(offer, tmp_path, size, damag
     texture(*size).save(tmp_path / "truth.png")
     with pytest.raises(gr.Error, match=says):
         run_compare(offer, tmp_path / "truth.png", None, damage, methods)
+
+
+def test_results_of_another_scale_are_a_benchmark_of_their_own(results, tmp_path):
+    stored = read_results(results / "all.json")
+    write_results(stored, tmp_path / "x4.json")
+    halved = [row | {"mean": row["mean"] | {"psnr": 36.0}} for row in stored["results"]]
+    write_results(stored | {"scale": 2, "results": halved}, tmp_path / "x2.json")
+    both = Benchmarks(tmp_path)
+    assert both.datasets[0] == "Set5" and both.datasets[-1] == "Set5 ×2"
+    assert {row.values["psnr"] for row in both.rows("Set5 ×2", "y")} == {36.0}
+    assert 36.0 not in {row.values["psnr"] for row in both.rows("Set5", "y")}
 
 
 def test_benchmarks_stand_beside_the_reports_rows_under_its_own_protocol_only(results):

@@ -18,6 +18,10 @@ from sr_hub.webapp.theme import bar, block, heading
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
+PRINTED_SCALE = 4
+"""The enlargement of the reports' tables, and of benchmarks that are named without one."""
+
+
 class Benchmarks:
     """The stored results of a folder of `eval`'s JSON files."""
 
@@ -27,26 +31,33 @@ class Benchmarks:
     @property
     def datasets(self) -> list[str]:
         """Benchmarks with stored or printed results, in the order in which they are known."""
-        stored = [name for record in self.records for name in record["datasets"]]
+        stored = [title for record in self.records for title in _titles(record).values()]
         order = ["Set5", "Set14", "BSD100", "Urban100"]
         named = dict.fromkeys([*order, *stored])
         return [name for name in named if name in stored or name in MAIN_REPORT]
 
     def rows(self, dataset: str, protocol: str) -> list[Row]:
         """The stored rows; where two files hold the same model, the later file's."""
-        rows = {
-            row.model: row for record in self.records for row in rows_of(record, dataset, protocol)
-        }
+        rows = {row.model: row for found in self._found(dataset, protocol) for row in found[1]}
         return list(rows.values())
 
     def origin(self, dataset: str, protocol: str) -> str:
         """Which command on which machine made the stored rows."""
-        lines = []
-        for record in self.records:
-            if rows_of(record, dataset, protocol):
-                where = record.get("hardware", "")
-                lines.append(f"<code>{record.get('command', '')}</code> {where}")
+        lines = [
+            f"<code>{record.get('command', '')}</code> {record.get('hardware', '')}"
+            for record, rows in self._found(dataset, protocol)
+            if rows
+        ]
         return "<br>".join(dict.fromkeys(lines))
+
+    def _found(self, dataset: str, protocol: str) -> list[tuple[dict[str, Any], list[Row]]]:
+        """Each file that has a benchmark of that title, with its rows."""
+        return [
+            (record, rows_of(record, name, protocol))
+            for record in self.records
+            for name, title in _titles(record).items()
+            if title == dataset
+        ]
 
     def table(self, dataset: str, protocol: str, say: Say) -> str:
         """The stored rows as HTML, with the main report's under its own protocol."""
@@ -90,6 +101,13 @@ class Benchmarks:
         say = speaker(request)
         parts = (self.table, self.plot, self.reports)
         return tuple(part(dataset, protocol, say) for part in parts)
+
+
+def _titles(record: dict[str, Any]) -> dict[str, str]:
+    """What the page calls the benchmarks of one file: by their names, other scales with theirs."""
+    scale = record["scale"]
+    suffix = "" if scale == PRINTED_SCALE else f" ×{scale}"
+    return {name: f"{name}{suffix}" for name in record["datasets"]}
 
 
 def build_benchmarks(folder: Path) -> None:
