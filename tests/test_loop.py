@@ -16,12 +16,14 @@ from training.checkpoint import read_state, save_state, warm_start
 from training.config import TrainConfig
 from training.loop import fit
 from training.losses import discriminator_adversarial, generator_adversarial
+from training.perceptual import POOLED
 from training.recipes import tiny
 from training.run import Run
 from training.steps import (
     compute_gradients,
     has_gradients,
     learning_rate_factor,
+    off_the_grid,
     update_average,
 )
 from training.validation import luma_psnr
@@ -274,13 +276,25 @@ def test_vgg_takes_part_in_the_loss_and_its_gradient(pictures, tmp_path, monkeyp
     lr, hr = run.batch(0)
     numbers = compute_gradients(run.state, run.context, lr, hr)
     found = run.state.generator.head[0].weight.grad.clone()
-    expected = (run.state.generator(lr) - hr).abs().mean()
+    seen, target = off_the_grid(run.state.generator(lr), hr, seed=run.config.seed, step=0)
+    expected = (seen - target).abs().mean()
     assert numbers["perceptual"] == pytest.approx(expected.item(), rel=1e-4)
     assert numbers["loss"] == pytest.approx(3 * expected.item(), rel=1e-4)
     (gradient,) = torch.autograd.grad(3 * expected, run.state.generator.head[0].weight)
     assert torch.allclose(found, gradient, rtol=1e-3, atol=1e-6)
     fit(run)
     assert any("val_vgg" in row for row in read_rows(tmp_path))
+
+
+def test_vgg_looks_from_every_place_of_its_grid_at_the_same_piece_of_both():
+    rows, columns = torch.meshgrid(torch.arange(24), torch.arange(32), indexing="ij")
+    image, corners = torch.stack([rows, columns])[None], set()
+    for step in range(400):
+        one, other = off_the_grid(image, image + 100, seed=0, step=step)
+        assert one.shape == (1, 2, 24 - POOLED + 1, 32 - POOLED + 1)
+        assert torch.equal(one + 100, other)
+        corners.add(tuple(one[0, :, 0, 0].tolist()))
+    assert len(corners) == POOLED**2
 
 
 def test_a_warm_start_across_scales_takes_what_fits_and_names_the_rest():

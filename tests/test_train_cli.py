@@ -156,7 +156,7 @@ def test_validation_pictures_too_small_to_measure_are_one_clear_line(pictures, t
 def test_a_patch_too_small_for_vgg_is_one_clear_line(pictures, tmp_path, capsys):
     more = ["--patch", "3", "--set", "losses.perceptual=1"]
     message = refused(capsys, command(pictures, tmp_path / "out", "tiny", *more))
-    assert "VGG19 needs 16 pixels, patch=3 enlarged has 12" in message
+    assert "VGG19 needs 23 pixels, patch=3 enlarged has 12" in message
 
 
 def test_settings_reach_every_kind_of_field():

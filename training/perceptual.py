@@ -20,6 +20,9 @@ CONVOLUTIONS = (2, 2, 4, 4, 4)
 MIN_SIDE = 16
 """Side of the smallest picture that four pools leave something of, in pixels."""
 
+POOLED = 8
+"""Pixels of the picture after which the grid of the first three pools repeats."""
+
 LAYERS = tuple(f"conv{b + 1}_{c + 1}" for b, n in enumerate(CONVOLUTIONS) for c in range(n))
 """Names of the convolutions, from "conv1_1" to "conv5_4"."""
 

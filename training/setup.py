@@ -27,7 +27,7 @@ from training.config import TrainConfig
 from training.data import Pictures
 from training.discriminators import DISCRIMINATORS
 from training.journal import RUN_FILE, write_run
-from training.perceptual import MIN_SIDE, VGG19
+from training.perceptual import MIN_SIDE, POOLED, VGG19
 from training.recipes import RECIPES
 from training.run import Run
 from training.steps import Context
@@ -164,8 +164,9 @@ def build_context(config: TrainConfig, device: torch.device, vgg_weights: Path |
     if not config.is_perceptual:
         return Context(config, device, autocast)
     side = config.patch * config.arguments.get("scale", 4)
-    if side < MIN_SIDE:
-        raise SRHubError(f"VGG19 needs {MIN_SIDE} pixels, patch={config.patch} enlarged has {side}")
+    least = MIN_SIDE + POOLED - 1
+    if side < least:
+        raise SRHubError(f"VGG19 needs {least} pixels, patch={config.patch} enlarged has {side}")
     vgg = VGG19(
         tuple(config.vgg_layers),
         weights=vgg_weights,

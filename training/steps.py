@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ from training.losses import (
     feature_distance,
     generator_adversarial,
 )
-from training.perceptual import VGG19
+from training.perceptual import POOLED, VGG19
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,17 @@ class Context:
         with torch.no_grad():
             target = self.vgg(hr)
         return feature_distance(self.vgg(sr), target, config.vgg_layers, config.vgg_norm)
+
+
+def off_the_grid(*images: Tensor, seed: int, step: int) -> list[Tensor]:
+    """`images` (N, C, H, W) from a corner that differs from step to step, `POOLED` - 1 less a side.
+
+    The pools of VGG19 see every second, fourth and eighth pixel. A generator whose pixels always
+    fall on the same places of that grid learns to draw it.
+    """
+    top, left = np.random.default_rng([seed, step]).integers(POOLED, size=2).tolist()
+    height, width = (side - POOLED + 1 for side in images[0].shape[-2:])
+    return [image[..., top : top + height, left : left + width] for image in images]
 
 
 def learning_rate_factor(config: TrainConfig, step: int) -> float:
@@ -66,7 +78,8 @@ def compute_gradients(state: State, context: Context, lr: Tensor, hr: Tensor) ->
         sr = generator(lr.contiguous(memory_format=torch.channels_last)).float()
     terms = {n: loss(sr, hr) for n, loss in PIXEL_LOSSES.items() if config.losses.get(n)}
     if config.is_perceptual and not pixels_only:
-        terms["perceptual"] = context.perceptual(sr, hr)
+        seen = off_the_grid(sr, hr, seed=config.seed, step=state.step)
+        terms["perceptual"] = context.perceptual(*seen)
     roots = {config.losses[name] * term: None for name, term in terms.items()}
     judgements = {}
     if config.is_gan and not pixels_only:
