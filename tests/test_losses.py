@@ -12,6 +12,7 @@ from training.losses import (
     discriminator_adversarial,
     feature_distance,
     generator_adversarial,
+    grid_l1,
     rgb_to_hsv_cone,
     rgb_to_lab,
 )
@@ -181,3 +182,12 @@ def test_the_real_vgg_tells_a_blurred_picture_from_a_sharp_one(shared: Path):
     ]
     assert distances[0] == 0 and 4 * distances[1] < distances[2]
     assert 0.5 < vgg(hr)["conv4_4"].abs().mean() < 5
+
+
+def test_the_grid_loss_sees_a_pattern_and_not_the_texture_over_it():
+    hr = torch.rand(2, 3, 96, 96)
+    noise = 0.1 * torch.randn(hr.shape)
+    pattern = 0.01 * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(48, 48)
+    assert grid_l1(hr + pattern, hr).item() == pytest.approx(0.01, rel=1e-4)
+    with_pattern, without = grid_l1(hr + noise + pattern, hr), grid_l1(hr + noise, hr)
+    assert with_pattern > 2 * without

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sr_hub.degrade import modcrop
+
 RGB_TO_XYZ = (
     (0.412453, 0.357580, 0.180423),
     (0.212671, 0.715160, 0.072169),
@@ -32,6 +34,15 @@ def fft_l1(sr: Tensor, hr: Tensor) -> Tensor:
     return torch.view_as_real(torch.fft.rfft2(sr - hr, norm="ortho")).abs().mean()
 
 
+def grid_l1(sr: Tensor, hr: Tensor) -> Tensor:
+    """How far the mean error of a patch differs from 0 at each place of the 4 x 4 sub-pixel grid.
+
+    A pattern that repeats every one, two or four pixels costs L1 little where there is texture, and
+    gains in VGG19's eyes; here it has nowhere to hide.
+    """
+    return F.pixel_unshuffle(modcrop(sr - hr, 4), 4).mean((2, 3)).abs().mean()
+
+
 def lab_mse(sr: Tensor, hr: Tensor) -> Tensor:
     """MSE in CIE Lab, each axis divided by 100: a distance that follows the eye more than RGB's."""
     return F.mse_loss(rgb_to_lab(sr), rgb_to_lab(hr))
@@ -48,6 +59,7 @@ PIXEL_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "smooth_l1": F.smooth_l1_loss,
     "charbonnier": charbonnier,
     "fft_l1": fft_l1,
+    "grid_l1": grid_l1,
     "lab_mse": lab_mse,
     "hsv_mse": hsv_mse,
 }
