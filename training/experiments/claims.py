@@ -2,8 +2,11 @@
 
 `python -m training.experiments.claims` prints Markdown, or writes it with `--out FILE`. The scores
 are the stored ones of `eval`, the costs those of the networks, and how long and to what loss each
-was trained is what its `training.json` says. A number of the challenger is bold where it is
-better as printed; where it is not, that is said below the table.
+was trained is what its `training.json` says. Scores have a digit more than in the tables of
+results; one of the challenger is bold where it is better, and where it is not is said below.
+
+The bundled `rrim-x4` was trained for longer than `srresnet-x4`. The fair opponent is the state that
+it had after as many CPU-seconds, which is kept in `equal_budget/`.
 """
 
 import argparse
@@ -17,10 +20,14 @@ from sr_hub.files import write_whole
 from sr_hub.folder import TRAINING_FILE
 from sr_hub.models import bundled_models, load_model
 from sr_hub.records import read_results
-from sr_hub.tables import Row, best, columns_of, rows_of, show
+from sr_hub.tables import HIGHER_IS_BETTER, columns_of, rows_of
+
+HERE = Path(__file__).parent
+RESULT_FILES = (RESULTS / "x4.json", HERE / "equal_budget.json")
 
 CLAIMS = (
-    ("RRIM against SRResNet", "srresnet-x4", "rrim-x4"),
+    ("RRIM against SRResNet, equally long", "srresnet-x4", "rrim-x4-equal-budget"),
+    ("RRIM against SRResNet, as bundled", "srresnet-x4", "rrim-x4"),
     ("RRIM-GAN against SRGAN", "srgan-x4", "rrim-gan-x4"),
 )
 """Title, the network of the literature, the network of the main report."""
@@ -41,11 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m training.experiments.claims", description=__doc__
     )
     add = parser.add_argument
-    add("--results", type=Path, default=RESULTS / "x4.json", help="JSON file of `eval`")
+    add("--results", type=Path, nargs="+", default=RESULT_FILES, help="JSON files of `eval`")
     add("--out", type=Path, help="Markdown file to write; printed if left out")
     options = parser.parse_args(arguments)
     try:
-        results = read_results(options.results)
+        results = merged([read_results(path) for path in options.results])
         text = "\n".join(claim_text(results, *claim) for claim in CLAIMS)
         if options.out:
             write_whole(options.out, lambda path: path.write_text(text, encoding="utf-8"))
@@ -57,6 +64,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def merged(files: list[dict[str, Any]]) -> dict[str, Any]:
+    """The results of several files as one: the protocols and sets are those of the first."""
+    first, *others = files
+    for other in others:
+        first["models"] |= other["models"]
+        first["results"] += other["results"]
+        first["seconds"] += other["seconds"]
+    return first
+
+
+def folders() -> dict[str, Path]:
+    """Name -> Hub folder of the bundled models and of those that are kept for the claims."""
+    kept = {path.parent.name: path.parent for path in HERE.glob("equal_budget/*/config.json")}
+    return bundled_models() | kept
+
+
 def claim_text(results: dict[str, Any], title: str, known: str, challenger: str) -> str:
     """One claim as Markdown: what both cost, what both score, and where the challenger is behind.
 
@@ -64,8 +87,8 @@ def claim_text(results: dict[str, Any], title: str, known: str, challenger: str)
         SRHubError: if one of the two is not bundled or was not measured.
     """
     for name in (known, challenger):
-        if name not in results["models"] or name not in bundled_models():
-            raise SRHubError(f"{name} is not bundled, or the results do not have it")
+        if name not in results["models"] or name not in folders():
+            raise SRHubError(f"there is no {name}, or the results do not have it")
     scores, lost = _scores(results, known, challenger)
     wins = scores.count("**") // 2
     said = f"{challenger} is better in {wins} of {wins + len(lost)} numbers"
@@ -74,8 +97,8 @@ def claim_text(results: dict[str, Any], title: str, known: str, challenger: str)
 
 
 def _costs(results: dict[str, Any], *names: str) -> str:
-    facts = {name: load_model(name).facts() for name in names}
-    training = {name: read_facts(bundled_models()[name] / TRAINING_FILE) for name in names}
+    facts = {name: load_model(folders()[name]).facts() for name in names}
+    training = {name: read_facts(folders()[name] / TRAINING_FILE) for name in names}
     size = " x ".join(str(side) for side in facts[names[0]].output_size)
     rows = {
         "parameters": [f"{facts[name].parameters:,}" for name in names],
@@ -106,22 +129,22 @@ def _scores(results: dict[str, Any], known: str, challenger: str) -> tuple[str, 
                     "| set | protocol | " + " | ".join(map(str.upper, columns)) + " |",
                     "|---|---|" + "---:|" * len(columns),
                 ]
-            ahead = best(pair, protocol)
-            lost += [
-                f"{dataset} {protocol} {column.upper()}"
-                for column in columns
-                if ahead[column] != {challenger}
-            ]
-            cells = [_cell(pair, column, protocol, ahead[column]) for column in columns]
+            values = {column: [row.values[column] for row in pair] for column in columns}
+            better = {column for column in columns if _is_better(column, *values[column])}
+            lost += [f"{dataset} {protocol} {c.upper()}" for c in columns if c not in better]
+            cells = [_cell(column, *values[column], column in better) for column in columns]
             lines.append(f"| {dataset} | {protocol} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n", lost
 
 
-def _cell(pair: list[Row], column: str, protocol: str, ahead: set[str]) -> str:
-    known, challenger = (show(row.values[column], column, protocol) for row in pair)
-    if ahead == {pair[1].model}:
-        challenger = f"**{challenger}**"
-    return f"{known} → {challenger}"
+def _is_better(column: str, known: float, challenger: float) -> bool:
+    return challenger > known if column in HIGHER_IS_BETTER else challenger < known
+
+
+def _cell(column: str, known: float, challenger: float, better: bool) -> str:
+    digits = 3 if column == "psnr" else 5
+    mark = "**" if better else ""
+    return f"{known:.{digits}f} → {mark}{challenger:.{digits}f}{mark}"
 
 
 if __name__ == "__main__":
