@@ -305,3 +305,15 @@ def test_a_warm_start_across_scales_takes_what_fits_and_names_the_rest():
     for name, tensor in x2.state_dict().items():
         if name in loaded:
             assert torch.equal(tensor, x4.state_dict()[name])
+
+
+def test_a_warm_start_grows_a_kernel_without_a_change_of_the_function():
+    arguments, image = tiny(4).arguments, torch.rand(1, 3, 9, 11)
+    small = MODELS["RRIM"](**arguments, rgb_kernel=3)
+    large = MODELS["RRIM"](**arguments, rgb_kernel=7)
+    _, left = warm_start(large, small)
+    assert not left
+    with torch.inference_mode():
+        assert (large(image) - small(image)).abs().max() < 1e-6
+    _, left = warm_start(small, large)
+    assert left == ["tail.4.weight"]

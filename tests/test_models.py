@@ -119,8 +119,9 @@ def test_bicubic_skip_adds_the_enlarged_input(name):
         ("LiteSRResNet", {}, 642_050),
         ("SRResNet", {"bias": False, "shared_prelu": True}, 1_546_754),
         ("SRResNet", {}, 1_549_462),
-        ("RRIM", {}, 612_863),
+        ("RRIM", {}, 620_639),
         ("SRNet", {}, 9_600_206),
+        ("SRNet", {"channels": 64}, 2_403_982),
         ("SRCNN", {}, 20_099),
         ("ESPCN", {}, 37_200),
         ("SRVGGNetCompact", {}, 621_424),
@@ -212,6 +213,12 @@ def test_malformed_branches_are_refused_by_name(text):
 def test_branches_that_do_not_add_up_are_refused_with_the_numbers():
     with pytest.raises(SRHubError, match=r"adds up to 65, not to channels=64"):
         RRIM(shallow="5:32,7:33")
+
+
+@pytest.mark.parametrize("kernel", [0, 4, -1])
+def test_an_even_kernel_to_rgb_is_refused(kernel):
+    with pytest.raises(SRHubError, match=f"rgb_kernel={kernel} must be odd"):
+        RRIM(rgb_kernel=kernel)
 
 
 def test_baselines_load_by_name_and_keep_a_flat_picture_flat():

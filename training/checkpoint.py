@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
@@ -122,12 +123,24 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def warm_start(model: SRModel, source: SRModel) -> tuple[list[str], list[str]]:
-    """Copy every tensor of `source` whose name and shape `model` has too.
+    """Copy every tensor of `source` that `model` has a place for, by name and shape.
 
-    For a start across scales: trunk and head fit, the sub-pixel tail does not. Returns the names
+    For a start across scales: trunk and head fit, the sub-pixel tail does not. A kernel that only
+    grew is filled with zeros around the old one, and so computes what it did. Returns the names
     that were loaded and the names of `model` that were not.
     """
     mine, theirs = model.state_dict(), source.state_dict()
-    fitting = {n: t for n, t in theirs.items() if n in mine and mine[n].shape == t.shape}
+    grown = {n: _grow_kernel(t, mine[n].shape) for n, t in theirs.items() if n in mine}
+    fitting = {n: t for n, t in grown.items() if t.shape == mine[n].shape}
     model.load_state_dict(fitting, strict=False)
     return sorted(fitting), sorted(mine.keys() - fitting.keys())
+
+
+def _grow_kernel(weight: Tensor, shape: torch.Size) -> Tensor:
+    """`weight` (outputs, inputs, k, k) inside zeros up to the larger odd k of `shape`, if so."""
+    if weight.shape[:2] != shape[:2] or weight.ndim != 4:
+        return weight
+    down, right = (new - old for new, old in zip(shape[2:], weight.shape[2:], strict=True))
+    if min(down, right) < 0 or down % 2 or right % 2:
+        return weight
+    return F.pad(weight, (right // 2, right // 2, down // 2, down // 2))

@@ -70,7 +70,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--init-from",
         metavar="MODEL",
-        help="model (name, folder or Hub id) whose fitting weights to start from, of another scale",
+        help="model (name, folder or Hub id) whose fitting weights to start from, of another scale "
+        "or with smaller kernels",
     )
     add("--vgg-weights", type=Path, help="VGG19 file (.npz); torchvision's if left out")
     add(

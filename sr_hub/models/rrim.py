@@ -28,8 +28,11 @@ the same, shallow 3 and 5 with 64 channels between factors  0.90 M      532    3
 
 Initialisation and the scale of the trunk decided (0.35 dB), then plain branches in place of 1x1
 bottlenecks, alternating orientation of the factors, and LeakyReLU, whose backward pass is a
-quarter of a step cheaper than that of PReLU.
+quarter of a step cheaper than that of PReLU. The convolution to RGB is 9 x 9, as SRGAN's: with
+3 x 3 the GAN stage drew the grid of the sub-pixel steps (`training/experiments/rrim_design.md`).
 """
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -120,11 +123,12 @@ class RRIM(SRModel):
         middle: the same for the middle module of each group.
         deep: the same for the module of the tail; its sum is a multiple of the last sub-pixel
             step squared.
+        rgb_kernel: side of the convolution to RGB, odd; SRGAN has 9 there too.
         trunk_scale: factor on the trunk's output where it joins the head's. It is one constant for
             the whole trunk, not the 0.2 on every residual that the report removes.
         bicubic_skip: add the bicubic enlargement of the input to the output.
 
-    612,863 parameters at scale 4 with the defaults.
+    620,639 parameters at scale 4 with the defaults.
 
     Source: the main report, sections 3.2 and 4.1.
     """
@@ -138,6 +142,7 @@ class RRIM(SRModel):
         shallow: str = "5:32,7:32",
         middle: str = "3:24,5:16,3+3:24",
         deep: str = "3:36,3:36,3+3:36,3+3:36",
+        rgb_kernel: int = 9,
         trunk_scale: float = 0.25,
         bicubic_skip: bool = True,
     ) -> None:
@@ -148,6 +153,8 @@ class RRIM(SRModel):
                 raise SRHubError(
                     f"{name}={branches!r} adds up to {total}, not to channels={channels}"
                 )
+        if rgb_kernel < 1 or rgb_kernel % 2 == 0:
+            raise SRHubError(f"rgb_kernel={rgb_kernel} must be odd and at least 1")
         self.trunk_scale = trunk_scale
         self.bicubic_skip = bicubic_skip
         self.head = nn.Sequential(
@@ -156,14 +163,15 @@ class RRIM(SRModel):
             nn.Conv2d(64, channels, 3, padding=1),
         )
         self.trunk = nn.Sequential(*(RRIMGroup(channels, shallow, middle) for _ in range(groups)))
-        self.tail = _tail(channels, deep, sub_pixel_steps(scale))
+        self.tail = _tail(channels, deep, rgb_kernel, sub_pixel_steps(scale))
         self._initialise()
 
     @property
     def receptive_field(self) -> int:
         trunk = sum(group.radius for group in self.trunk)
         deep = next(layer for layer in self.tail if isinstance(layer, InceptionModule))
-        return 2 + trunk + deep.radius + 1
+        to_rgb = math.ceil((self.tail[-1].kernel_size[0] // 2) / self.scale)
+        return 2 + trunk + deep.radius + to_rgb
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.head(x)
@@ -224,7 +232,7 @@ def _branch(
     return nn.Sequential(*layers)
 
 
-def _tail(channels: int, deep: str, steps: list[int]) -> nn.Sequential:
+def _tail(channels: int, deep: str, rgb_kernel: int, steps: list[int]) -> nn.Sequential:
     """Sub-pixel, deep module, sub-pixel, convolution to RGB; below scale 4 one sub-pixel step."""
     before, last = steps[:-1], steps[-1]
     if before and channels % before[0] ** 2:
@@ -240,7 +248,7 @@ def _tail(channels: int, deep: str, steps: list[int]) -> nn.Sequential:
         module,
         nn.LeakyReLU(SLOPE, inplace=True),
         nn.PixelShuffle(last),
-        nn.Conv2d(module.outputs // last**2, 3, 3, padding=1),
+        nn.Conv2d(module.outputs // last**2, 3, rgb_kernel, padding=rgb_kernel // 2),
     )
 
 

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from sr_hub.base import SRModel
 from sr_hub.blocks import enlarge_bicubic
 
-DOWN = (128, 128, 256, 512, 512)
-UP = (512, 256, 128, 128, 3)
+DOWN = (1, 1, 2, 4, 4)
+UP = (4, 2, 1, 1)
+"""Widths of the layers in multiples of `channels`; the last layer up has the 3 of RGB."""
+
 FOLD = 2 ** len(DOWN)
 """The enlarged input is padded to a multiple of this many pixels, one halving for each layer."""
 
@@ -26,26 +28,34 @@ class SRNet(SRModel):
 
     Args:
         scale: 2, 3 or 4.
+        channels: width of the first two layers; the widest have four times as many. 128 is the
+            report's form.
         bicubic_skip: add the bicubic enlargement of the input to the output. False is the
             report's form.
 
-    9,600,206 parameters. Batch normalisation stands from the third convolution on.
+    9,600,206 parameters with the defaults. Batch normalisation stands from the third convolution
+    on.
 
     Source: the second report, section 三 (三), its Keras listing.
     """
 
-    def __init__(self, *, scale: int = 4, bicubic_skip: bool = True) -> None:
+    def __init__(self, *, scale: int = 4, channels: int = 128, bicubic_skip: bool = True) -> None:
         super().__init__(scale=scale)
         self.bicubic_skip = bicubic_skip
-        inputs = (3, *DOWN[:-1])
+        down, up = ([channels * times for times in part] for part in (DOWN, UP))
+        up.append(3)
+        inputs = (3, *down[:-1])
         self.down = nn.ModuleList(
             _down(before, after, batch_norm=index >= 2)
-            for index, (before, after) in enumerate(zip(inputs, DOWN, strict=True))
+            for index, (before, after) in enumerate(zip(inputs, down, strict=True))
         )
-        skips = (*DOWN[-2::-1], 3)
-        widths = (DOWN[-1], *(up + skip for up, skip in zip(UP[:-1], skips[:-1], strict=True)))
-        self.up = nn.ModuleList(_up(width, up) for width, up in zip(widths, UP, strict=True))
-        self.last = nn.Conv2d(UP[-1] + skips[-1], 3, 2)
+        skips = (*down[-2::-1], 3)
+        joined = (after + skip for after, skip in zip(up[:-1], skips[:-1], strict=True))
+        widths = (down[-1], *joined)
+        self.up = nn.ModuleList(
+            _up(before, after) for before, after in zip(widths, up, strict=True)
+        )
+        self.last = nn.Conv2d(up[-1] + skips[-1], 3, 2)
 
     @property
     def size_multiple(self) -> int:
