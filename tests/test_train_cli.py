@@ -1,5 +1,6 @@
 """The commands of training as a researcher types them."""
 
+import copy
 import json
 import os
 import re
@@ -15,10 +16,12 @@ from PIL import Image
 from training_runs import command, make_run, write_pictures
 
 from sr_hub.errors import SRHubError
+from sr_hub.interpolate import interpolate as blend
 from sr_hub.models import MODELS, load_model
 from training import bench, interpolate, loop, push, train
 from training.checkpoint import read_state
 from training.config import TrainConfig
+from training.data import Pictures
 from training.discriminators import DISCRIMINATORS
 from training.perceptual import LAYERS
 from training.recipes import RECIPES
@@ -297,6 +300,33 @@ def test_interpolate_blends_two_runs(finished: Path, pictures: Path, tmp_path: P
         for folder in (finished / "model", gan / "model", tmp_path / "mix")
     )
     assert torch.allclose(mix, 0.75 * first + 0.25 * second, atol=1e-7)
+
+
+def test_interpolate_takes_the_sharpest_blend_that_loses_no_more_than_allowed(
+    finished: Path, pictures: Path, tmp_path: Path, capsys
+):
+    psnr = load_model(finished / "model")
+    bright = copy.deepcopy(psnr)
+    bright.tail[-1].bias.data += 0.2
+    bright.save_pretrained(tmp_path / "bright")
+
+    def chosen(lose: float) -> float:
+        mix = tmp_path / f"mix{lose}"
+        line = [str(finished / "model"), str(tmp_path / "bright"), str(mix)]
+        assert interpolate.main([*line, "--val", str(pictures), "--lose", str(lose)]) == 0
+        shift = load_model(mix).tail[-1].bias - psnr.tail[-1].bias
+        alpha = shift.mean().item() / 0.2
+        assert capsys.readouterr().out.startswith(f"alpha {alpha:.2g}")
+        return round(alpha, 6)
+
+    assert chosen(100) == 1
+    assert 0 < chosen(1) < chosen(3) < 1
+    seen = Pictures.read(pictures)
+    best, kept, over = (
+        interpolate.score(blend(psnr, bright, alpha), seen)
+        for alpha in (0, chosen(3), chosen(3) + 0.05)
+    )
+    assert best - kept <= 3 < best - over
 
 
 def test_a_corrupt_picture_does_not_stop_a_run(pictures: Path, tmp_path: Path, caplog):

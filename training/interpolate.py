@@ -1,33 +1,73 @@
 """Blend two stages of a network: `python -m training.interpolate PSNR GAN OUT --alpha 0.8`.
 
 Between a PSNR stage and the GAN stage that started from it lie models that trade truth for texture,
-without training (Wang et al. 2018, section 3.4, https://arxiv.org/abs/1809.00219).
+without training (Wang et al. 2018, section 3.4, https://arxiv.org/abs/1809.00219). With `--val
+PICTURES --lose 0.4` the blend is the sharpest of those that lose at most 0.4 dB of the PSNR stage's
+validation, so that networks of two GAN stages can be compared at the same price.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+import torch
+
+from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
 from sr_hub.interpolate import interpolate
 from sr_hub.models import load_model
+from training.config import TrainConfig
+from training.data import Pictures
+from training.steps import Context
+from training.validation import validate
+
+ALPHAS = [step / 20 for step in range(20, -1, -1)]
+"""Shares of the GAN stage that are tried with `--val`, the sharpest first."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
     parser = argparse.ArgumentParser(prog="python -m training.interpolate", description=__doc__)
-    parser.add_argument("psnr", help="model of the PSNR stage: name, folder or Hub id")
-    parser.add_argument("gan", help="model of the GAN stage")
-    parser.add_argument("out", type=Path, help="Hub folder to write")
-    parser.add_argument("--alpha", type=float, default=0.8, help="share of the GAN stage, 0 to 1")
+    add = parser.add_argument
+    add("psnr", help="model of the PSNR stage: name, folder or Hub id")
+    add("gan", help="model of the GAN stage")
+    add("out", type=Path, help="Hub folder to write")
+    add("--alpha", type=float, default=0.8, help="share of the GAN stage, 0 to 1 (default 0.8)")
+    add("--val", type=Path, metavar="PICTURES", help="choose alpha by these pictures instead")
+    add("--lose", type=float, default=0.4, metavar="DB", help="with --val: at most (default 0.4)")
     options = parser.parse_args(arguments)
     try:
-        model = interpolate(load_model(options.psnr), load_model(options.gan), options.alpha)
-        model.save_pretrained(options.out)
+        psnr, gan, alpha = load_model(options.psnr), load_model(options.gan), options.alpha
+        if options.val:
+            alpha, reached = choose_alpha(psnr, gan, Pictures.read(options.val), options.lose)
+            sys.stdout.write(f"alpha {alpha:g}: {reached:.3f} dB on luma\n")
+        interpolate(psnr, gan, alpha).save_pretrained(options.out)
     except SRHubError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
+
+
+def choose_alpha(
+    psnr: SRModel, gan: SRModel, pictures: Pictures, lose: float
+) -> tuple[float, float]:
+    """The largest of `ALPHAS` whose blend loses at most `lose` dB against `psnr`, and its score.
+
+    Raises:
+        SRHubError: if `lose` is negative, or the networks differ.
+    """
+    if lose < 0:
+        raise SRHubError(f"--lose is 0 dB or more, not {lose:g}")
+    least = score(psnr, pictures) - lose
+    blends = ((alpha, score(interpolate(psnr, gan, alpha), pictures)) for alpha in ALPHAS)
+    return next((alpha, reached) for alpha, reached in blends if reached >= least or not alpha)
+
+
+def score(model: SRModel, pictures: Pictures) -> float:
+    """The mean PSNR in dB on luma over the centre crops of the pictures, as a run validates."""
+    context = Context(TrainConfig(type(model).__name__), torch.device("cpu"))
+    sums = validate(model, pictures, context)
+    return sums["val_psnr_y"] / sums["count"]
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def rrim_gan(scale: int) -> TrainConfig:
         batch=8,
         lr=2e-4,
         discriminator_lr=1e-4,
-        losses={"l1": 1.0, "grid_l1": 2.0, "perceptual": 0.12, "adversarial": 1e-3},
+        losses={"l1": 1.0, "grid_l1": 2.0, "perceptual": 0.15, "adversarial": 3e-4},
         vgg_layers={"conv1_2": 0.3, "conv2_2": 0.3, "conv3_4": 1.0, "conv4_4": 1.0},
         vgg_before_activation=True,
         discriminator_arguments={"channels": 32, "hidden": 256},
