@@ -239,7 +239,7 @@ def test_every_recipe_takes_five_real_steps(name: str, shared: Path, tmp_path_fa
 def test_bench_measures_a_recipe():
     row = bench.measure(("tiny-gan", None, 2, ["--batch", "2"]))
     assert re.match(
-        r"\| tiny-gan \| 8,905 \| 2 x 12 \| [\d.]+ \| \d+ % \| [\d.]+ GB \| cpu, \w+ \|", row
+        r"\| tiny-gan \| 9,337 \| 2 x 12 \| [\d.]+ \| \d+ % \| [\d.]+ GB \| cpu, \w+ \|", row
     )
 
 
