@@ -1,6 +1,7 @@
-"""Network interpolation: between a checkpoint that is true and one that looks sharp.
+"""Arithmetic of checkpoints: between one that is true and one that looks sharp, and beyond.
 
-Source: Wang et al. 2018 (ESRGAN), section 3.4, https://arxiv.org/abs/1809.00219.
+Sources: Wang et al. 2018 (ESRGAN), section 3.4, https://arxiv.org/abs/1809.00219; Ilharco et al.
+2023 (task arithmetic), https://arxiv.org/abs/2212.04089.
 """
 
 import copy
@@ -37,6 +38,45 @@ def interpolate(model_a: SRModel, model_b: SRModel, alpha: float) -> SRModel:
     """
     if not 0 <= alpha <= 1:
         raise SRHubError(f"alpha goes from 0 to 1, not {alpha}")
+    _check_alike(model_a, model_b)
+    mixed = copy.deepcopy(model_a)
+    others = stored_tensors(model_b)
+    with torch.no_grad():
+        for name, tensor in stored_tensors(mixed).items():
+            if tensor.is_floating_point():
+                tensor.lerp_(others[name].to(tensor), alpha)
+    return mixed
+
+
+def carry_over(tuned: SRModel, start: SRModel, model: SRModel) -> SRModel:
+    """`model` plus what training added to `start` to make `tuned`: model + (tuned - start).
+
+    A GAN stage is carried over to weights that the PSNR stage has reached since, without training
+    it again. It works as long as those weights went on from `start`. Variances of batch norm stop
+    at 0; its counters are those of `model`.
+
+    Args:
+        tuned: of the GAN stage.
+        start: where the GAN stage started.
+        model: of the PSNR stage; all three the same class with the same arguments.
+
+    Raises:
+        SRHubError: if the networks differ.
+    """
+    _check_alike(start, tuned)
+    _check_alike(model, tuned)
+    carried = copy.deepcopy(model)
+    after, before = stored_tensors(tuned), stored_tensors(start)
+    with torch.no_grad():
+        for name, tensor in stored_tensors(carried).items():
+            if tensor.is_floating_point():
+                tensor += (after[name] - before[name]).to(tensor)
+                if name.endswith("running_var"):
+                    tensor.clamp_(min=0)
+    return carried
+
+
+def _check_alike(model_a: SRModel, model_b: SRModel) -> None:
     if type(model_a) is not type(model_b):
         raise SRHubError(
             f"a {type(model_a).__name__} and a {type(model_b).__name__} cannot be interpolated"
@@ -48,13 +88,6 @@ def interpolate(model_a: SRModel, model_b: SRModel, alpha: float) -> SRModel:
             f"the networks differ in {differing[0]}: {config_a[differing[0]]} and "
             f"{config_b.get(differing[0])}"
         )
-    mixed = copy.deepcopy(model_a)
-    others = stored_tensors(model_b)
-    with torch.no_grad():
-        for name, tensor in stored_tensors(mixed).items():
-            if tensor.is_floating_point():
-                tensor.lerp_(others[name].to(tensor), alpha)
-    return mixed
 
 
 def pair_of(name: str, models: dict[str, Path] | None = None) -> tuple[str, str] | None:

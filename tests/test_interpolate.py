@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from sr_hub import interpolate as room
 from sr_hub.cli import app
 from sr_hub.errors import SRHubError
-from sr_hub.interpolate import interpolate, load_with_fidelity
+from sr_hub.interpolate import carry_over, interpolate, load_with_fidelity
 from sr_hub.models import RRIM, SRResNet
 
 BRANCHES = {"shallow": "3:4,5:4", "middle": "3:4,3+3:4", "deep": "3:16"}
@@ -74,6 +74,29 @@ def test_different_networks_are_refused():
     for alpha in (-0.1, 1.1, float("nan")):
         with pytest.raises(SRHubError, match="0 to 1"):
             interpolate(small(), small(), alpha)
+
+
+def test_a_gan_stage_is_carried_over_to_later_weights():
+    start, tuned, later = small(), small(), small()
+    carried = carry_over(tuned, start, later)
+    for name, weight in carried.state_dict().items():
+        states = (network.state_dict()[name] for network in (later, tuned, start))
+        expected = next(states) + next(states) - next(states)
+        assert torch.allclose(weight, expected, atol=1e-6)
+    image = torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        assert torch.allclose(carry_over(tuned, start, start)(image), tuned(image), atol=1e-5)
+    for three in ((small(scale=2), start, later), (tuned, small(scale=2), later)):
+        with pytest.raises(SRHubError, match="differ in scale"):
+            carry_over(*three)
+
+
+def test_a_carried_over_variance_is_never_negative():
+    start, tuned, later = (SRResNet(channels=8, blocks=1).eval() for _ in range(3))
+    start.trunk[0][1].running_var.fill_(3)
+    carried = carry_over(tuned, start, later)
+    assert carried.trunk[0][1].running_var.min() == 0
+    assert torch.isfinite(carried(torch.rand(1, 3, 8, 8))).all()
 
 
 @pytest.fixture

@@ -300,6 +300,10 @@ def test_interpolate_blends_two_runs(finished: Path, pictures: Path, tmp_path: P
         for folder in (finished / "model", gan / "model", tmp_path / "mix")
     )
     assert torch.allclose(mix, 0.75 * first + 0.25 * second, atol=1e-7)
+    line = [str(tmp_path / "mix"), str(gan / "model"), str(tmp_path / "carried"), "--alpha", "1"]
+    assert interpolate.main([*line, "--start", str(finished / "model")]) == 0
+    carried = load_model(tmp_path / "carried").state_dict()["head.0.weight"]
+    assert torch.allclose(carried, mix + second - first, atol=1e-6)
 
 
 def test_interpolate_takes_the_sharpest_blend_that_loses_no_more_than_allowed(

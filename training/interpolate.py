@@ -3,7 +3,9 @@
 Between a PSNR stage and the GAN stage that started from it lie models that trade truth for texture,
 without training (Wang et al. 2018, section 3.4, https://arxiv.org/abs/1809.00219). With `--val
 PICTURES --lose 0.4` the blend is the sharpest of those that lose at most 0.4 dB of the PSNR stage's
-validation, so that networks of two GAN stages can be compared at the same price.
+validation, so that networks of two GAN stages can be compared at the same price. `--start OLD`
+carries a GAN stage that started from OLD over to PSNR, which was trained on from there; with
+`--alpha 1` that is a start for more of the GAN stage.
 """
 
 import argparse
@@ -14,7 +16,7 @@ import torch
 
 from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
-from sr_hub.interpolate import interpolate
+from sr_hub.interpolate import carry_over, interpolate
 from sr_hub.models import load_model
 from training.config import TrainConfig
 from training.data import Pictures
@@ -33,11 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
     add("gan", help="model of the GAN stage")
     add("out", type=Path, help="Hub folder to write")
     add("--alpha", type=float, default=0.8, help="share of the GAN stage, 0 to 1 (default 0.8)")
+    add("--start", metavar="MODEL", help="where the GAN stage started, if not from the first model")
     add("--val", type=Path, metavar="PICTURES", help="choose alpha by these pictures instead")
     add("--lose", type=float, default=0.4, metavar="DB", help="with --val: at most (default 0.4)")
     options = parser.parse_args(arguments)
     try:
         psnr, gan, alpha = load_model(options.psnr), load_model(options.gan), options.alpha
+        if options.start:
+            gan = carry_over(gan, load_model(options.start), psnr)
         if options.val:
             alpha, reached = choose_alpha(psnr, gan, Pictures.read(options.val), options.lose)
             sys.stdout.write(f"alpha {alpha:g}: {reached:.3f} dB on luma\n")
