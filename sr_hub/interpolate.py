@@ -21,6 +21,9 @@ PARTNERS = {
 }
 """The GAN checkpoint that was started from each PSNR checkpoint."""
 
+EPSILON = 1e-5
+"""What batch norm adds to a variance before it divides by it (the default of PyTorch)."""
+
 
 def interpolate(model_a: SRModel, model_b: SRModel, alpha: float) -> SRModel:
     """A network whose every weight is (1 - alpha) times that of `model_a` plus alpha of `model_b`.
@@ -52,8 +55,9 @@ def carry_over(tuned: SRModel, start: SRModel, model: SRModel) -> SRModel:
     """`model` plus what training added to `start` to make `tuned`: model + (tuned - start).
 
     A GAN stage is carried over to weights that the PSNR stage has reached since, without training
-    it again. It works as long as those weights went on from `start`. Variances of batch norm stop
-    at 0; its counters are those of `model`.
+    it again. It works as long as those weights went on from `start`. Variances of batch norm, which
+    are scales, change by the factor by which `tuned` changed them; its counters are those of
+    `model`.
 
     Args:
         tuned: of the GAN stage.
@@ -69,10 +73,10 @@ def carry_over(tuned: SRModel, start: SRModel, model: SRModel) -> SRModel:
     after, before = stored_tensors(tuned), stored_tensors(start)
     with torch.no_grad():
         for name, tensor in stored_tensors(carried).items():
-            if tensor.is_floating_point():
+            if name.endswith("running_var"):
+                tensor *= ((after[name] + EPSILON) / (before[name] + EPSILON)).to(tensor)
+            elif tensor.is_floating_point():
                 tensor += (after[name] - before[name]).to(tensor)
-                if name.endswith("running_var"):
-                    tensor.clamp_(min=0)
     return carried
 
 

@@ -91,12 +91,14 @@ def test_a_gan_stage_is_carried_over_to_later_weights():
             carry_over(*three)
 
 
-def test_a_carried_over_variance_is_never_negative():
+def test_a_variance_of_batch_norm_is_carried_over_as_a_factor():
     start, tuned, later = (SRResNet(channels=8, blocks=1).eval() for _ in range(3))
-    start.trunk[0][1].running_var.fill_(3)
+    for network, variance in ((start, 3.0), (tuned, 0.3), (later, 2.0)):
+        network.trunk[0][1].running_var.fill_(variance)
     carried = carry_over(tuned, start, later)
-    assert carried.trunk[0][1].running_var.min() == 0
-    assert torch.isfinite(carried(torch.rand(1, 3, 8, 8))).all()
+    expected = torch.full((8,), 0.2)
+    assert torch.allclose(carried.trunk[0][1].running_var, expected, rtol=1e-3)
+    assert carried.trunk[0][1].num_batches_tracked == later.trunk[0][1].num_batches_tracked
 
 
 @pytest.fixture
