@@ -12,13 +12,13 @@ def rrim_gan(scale: int) -> TrainConfig:
     L1 holds the colours, four layers of VGG19 before activation the structure, from edges to
     objects, and a non-saturating GAN with a narrow discriminator the texture. At equal PSNR this
     mix had a lower LPIPS than conv4_4 alone with a stronger GAN. The fourth loss keeps the grid of
-    the sub-pixel steps out of the texture. The adversary is weak: with 1e-3, and 0.12 for VGG19, the
-    validation lost 0.14 dB more than with 3e-4 for no lower LPIPS (3000 steps), and with 3e-4
+    the sub-pixel steps out of the texture. The adversary is weak: with 1e-3, and 0.12 for VGG19,
+    the validation lost 0.14 dB more than with 3e-4 for no lower LPIPS (3000 steps), and with 3e-4
     0.01 dB more than with 1e-4 (300 steps).
 
     Command: `python -m training.train rrim-gan --data D --val V --out runs/rrim-gan --start-from
     runs/rrim/model`.
-    Measured: 0.4 dB below the PSNR stage, and two thirds of its LPIPS (5000 steps, batch 8).
+    Measured: 0.4 dB below the PSNR stage, and two thirds of its LPIPS (8600 steps, batch 8).
     """
     return TrainConfig(
         "RRIM",
