@@ -26,7 +26,7 @@ from training.steps import (
     off_the_grid,
     update_average,
 )
-from training.validation import luma_psnr
+from training.validation import luma_psnr, validate
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +234,16 @@ def test_the_psnr_of_a_validation_is_that_of_protocol_y():
     sr = hr + 0.1 * torch.randn(hr.shape)
     expected = measure(sr, hr, "y", 4)["psnr"]
     assert luma_psnr(sr, hr, 4) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_run_on_spoiled_pictures_is_judged_on_spoiled_pictures(pictures: Path, tmp_path: Path):
+    def score(*settings: str) -> float:
+        run = make_run(pictures, tmp_path / "run", "tiny", "--set", *settings)
+        return validate(load_model("bicubic"), run.val, run.context)["val_psnr_y"] / len(run.val)
+
+    clean, spoiled = score("seed=1"), score("degradation=real", "seed=1")
+    assert spoiled < clean - 1
+    assert score("degradation=real", "seed=2") == spoiled
 
 
 def test_learning_rate_schedules():

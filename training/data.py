@@ -150,7 +150,7 @@ class Pictures:
         """
         rng = np.random.default_rng([seed, step, rank])
         hr = self._crops(rng, size, (patch + 2 * SUPPORT) * scale)
-        lr = realistic(hr, scale, rng) if degradation == "real" else downscale(hr, scale)
+        lr = degraded(hr, scale, degradation, rng)
         high = SUPPORT * scale
         return (
             quantise(lr)[..., SUPPORT:-SUPPORT, SUPPORT:-SUPPORT].contiguous(),
@@ -175,6 +175,11 @@ class Pictures:
         rows = rows + upside_down * (side - 1 - 2 * rows)
         columns = columns + mirrored * (side - 1 - 2 * columns)
         return self.pixels[corner + rows * width + columns].permute(0, 3, 1, 2).float() / 255
+
+
+def degraded(hr: Tensor, scale: int, degradation: str, rng: np.random.Generator) -> Tensor:
+    """`hr` (N, 3, scale * H, scale * W) reduced as `TrainConfig.degradation` says; not clamped."""
+    return realistic(hr, scale, rng) if degradation == "real" else downscale(hr, scale)
 
 
 def files_of(source: Path) -> list[Path]:

@@ -155,11 +155,13 @@ def _loss_at(log: list[dict[str, Any]], step: int) -> float | None:
 
 
 def _words(described: dict[str, Any], row: dict[str, Any]) -> str:
-    val, side = described["val"], described["config"]["validation_side"]
+    val, config = described["val"], described["config"]
     scores = [f"{row['val_psnr_y']:.2f} dB on luma"]
     if "val_lpips" in row:
         scores.append(f"LPIPS {row['val_lpips']:.4f}")
-    return f"{', '.join(scores)}: centres ({side} pixels) of {val['pictures']} other pictures"
+    centres = f"centres ({config['validation_side']} pixels) of {val['pictures']} other pictures"
+    spoiled = ", spoiled in the same ways" if config["degradation"] == "real" else ""
+    return f"{', '.join(scores)}: {centres}{spoiled}"
 
 
 def _read_facts(path: Path | None) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def rrim_real(scale: int) -> TrainConfig:
     Command: `python -m training.train rrim-real --data D --val V --out runs/rrim-real --start-from
     runs/rrim/model`.
     Expected: fewer dB than `rrim` on clean pictures, and no enlarged blocks and noise on others.
-    The validation is on clean pictures.
+    The validation pictures are spoiled too, each always in the same way.
     """
     return rrim(scale).changed(degradation="real", lr=5e-4, patch=32)
 

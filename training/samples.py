@@ -22,7 +22,7 @@ def write_samples(model: SRModel, pictures: Pictures, context: Context, path: Pa
     model.eval()
     rows = []
     for index in range(min(ROWS, len(pictures))):
-        lr, hr = validation_pair(pictures, index, SIDE, model.scale)
+        lr, hr = validation_pair(pictures, index, SIDE, model.scale, context.config.degradation)
         sr = enlarge(model, lr, context).cpu()
         blocks = F.interpolate(lr.cpu(), scale_factor=model.scale, mode="nearest")
         rows.append(_join([blocks, sr, hr.cpu()], axis=-1))

@@ -6,12 +6,13 @@ The benchmark sets are for measuring, not for choosing: keep them out of `--val`
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sr_hub.base import SRModel
-from sr_hub.degrade import downscale, modcrop, quantise
-from training.data import Pictures
+from sr_hub.degrade import modcrop, quantise
+from training.data import Pictures, degraded
 from training.steps import Context
 
 LUMA = (65.481, 128.553, 24.966)  # BT.601 studio range, for RGB in [0, 1]
@@ -42,9 +43,10 @@ def validate(
     half of each side, since VGG19 costs far more than the generator.
     """
     model.eval()
+    config = context.config
     distances: dict[str, Distance] = {"val_psnr_y": lambda sr, hr: luma_psnr(sr, hr, model.scale)}
     if context.vgg is not None:
-        half = context.config.validation_side // 2
+        half = config.validation_side // 2
         distances["val_vgg"] = lambda sr, hr: context.perceptual(
             centre(sr, half), centre(hr, half)
         ).item()
@@ -52,7 +54,9 @@ def validate(
         distances["val_lpips"] = lambda sr, hr: lpips(sr.cpu(), hr.cpu())
     sums = dict.fromkeys(["count", *distances], 0.0)
     for index in range(len(pictures)) if indices is None else indices:
-        lr, hr = validation_pair(pictures, index, context.config.validation_side, model.scale)
+        lr, hr = validation_pair(
+            pictures, index, config.validation_side, model.scale, config.degradation
+        )
         hr = hr.to(context.device)
         sr = enlarge(model, lr, context)
         sums["count"] += 1
@@ -72,10 +76,16 @@ def badness(scores: dict[str, float]) -> tuple[str, float]:
     return "val_psnr_y", -scores["val_psnr_y"]
 
 
-def validation_pair(pictures: Pictures, index: int, side: int, scale: int) -> tuple[Tensor, Tensor]:
-    """The centre crop of a picture: low (1, 3, h, w) and high (1, 3, scale * h, scale * w)."""
+def validation_pair(
+    pictures: Pictures, index: int, side: int, scale: int, degradation: str
+) -> tuple[Tensor, Tensor]:
+    """The centre crop of a picture: low (1, 3, h, w) and high (1, 3, scale * h, scale * w).
+
+    A random degradation draws from the generator of the index, so every run is judged by the same.
+    """
     hr = modcrop(centre(pictures.picture(index), side), scale)
-    return quantise(downscale(hr, scale)), hr
+    lr = degraded(hr, scale, degradation, np.random.default_rng(index))
+    return quantise(lr), hr
 
 
 def enlarge(model: SRModel, lr: Tensor, context: Context) -> Tensor:
