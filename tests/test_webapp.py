@@ -238,6 +238,7 @@ def test_stop_ends_the_run_of_that_visitor_only_in_the_midst_of_a_tile(offer):
 def run_upscale(offer, path, **changes):
     arguments = {"model": "rrim-x4", "fidelity": 1, "hub": "", "also": ["srgan-x4"], "old": None}
     arguments |= changes
+    arguments.setdefault("fidelity_of", arguments["model"])
     handlers = UpscaleHandlers(offer)
     return list(handlers.run(str(path), **arguments, request=VISITOR, progress=lambda *_, **__: 0))
 
@@ -294,12 +295,17 @@ def test_the_ends_of_the_fidelity_are_the_two_models(offer, photo, model, fideli
     assert updates[-1][6].chosen == chosen
 
 
+def test_a_model_chosen_a_moment_ago_runs_though_the_slider_has_not_followed_yet(offer, photo):
+    quick = {"model": "rrim-gan-x4", "fidelity": 1, "fidelity_of": "rrim-x4", "also": []}
+    assert run_upscale(offer, photo, **quick)[-1][6].chosen == "rrim-gan-x4"
+
+
 def test_the_fidelity_slider_starts_at_the_models_end_and_hides_without_a_partner(offer, client):
     shown = UpscaleHandlers(offer).offer_fidelity
     for model, value in {"rrim-x4": 1, "rrim-gan-x4": 0}.items():
-        update = shown(model)
-        assert update["visible"] and update["value"] == value
-    assert not shown("srgan-x4")["visible"] and not shown("bicubic")["visible"]
+        update, of = shown(model)
+        assert update["visible"] and update["value"] == value and of == model
+    assert not any(shown(model)[0]["visible"] for model in ("srgan-x4", "bicubic"))
     slider = next(
         part["props"]
         for part in client.config["components"]

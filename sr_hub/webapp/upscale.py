@@ -68,7 +68,7 @@ def build_upscale(engine: Engine) -> None:
 
 
 def _questions(engine: Engine, handlers: UpscaleHandlers) -> list[gr.components.Component]:
-    """Picture, model, fidelity, Hub id, other methods."""
+    """Picture, model, fidelity and the model it is set for, Hub id, other methods."""
     networks = [name for name in engine.names if name != BICUBIC]
     picture = picture_field(
         label=text("upscale_input"),
@@ -80,7 +80,7 @@ def _questions(engine: Engine, handlers: UpscaleHandlers) -> list[gr.components.
     model = gr.Dropdown(
         engine.names, value=engine.default, label=text("upscale_model"), elem_id="model"
     )
-    fidelity = _fidelity(model, handlers)
+    fidelity, of = _fidelity(model, handlers)
     also = gr.CheckboxGroup(
         networks,
         value=[name for name in ALSO if name in networks],
@@ -95,12 +95,15 @@ def _questions(engine: Engine, handlers: UpscaleHandlers) -> list[gr.components.
             max_lines=1,
             elem_id="hub",
         )
-    return [picture, model, fidelity, hub, also]
+    return [picture, model, fidelity, of, hub, also]
 
 
-def _fidelity(model: gr.Dropdown, handlers: UpscaleHandlers) -> gr.Slider:
-    """The slider between a PSNR and a GAN model, shown while one of such a pair is chosen."""
-    start = handlers.offer_fidelity(model.value)
+def _fidelity(model: gr.Dropdown, handlers: UpscaleHandlers) -> tuple[gr.Slider, gr.State]:
+    """The slider between a PSNR and a GAN model, and for which model it stands as it does.
+
+    It is shown while one of such a pair is chosen.
+    """
+    start, of = handlers.offer_fidelity(model.value)
     slider = gr.Slider(
         0,
         1,
@@ -111,8 +114,15 @@ def _fidelity(model: gr.Dropdown, handlers: UpscaleHandlers) -> gr.Slider:
         info=text("upscale_fidelity_info"),
         elem_id="fidelity",
     )
-    model.change(handlers.offer_fidelity, model, slider, queue=False, api_visibility="private")
-    return slider
+    standing = gr.State(of)
+    model.change(
+        handlers.offer_fidelity,
+        model,
+        [slider, standing],
+        queue=False,
+        api_visibility="private",
+    )
+    return slider, standing
 
 
 def _spot_heading(say: Say) -> str:

@@ -46,18 +46,22 @@ class UpscaleHandlers:
         path: str | None,
         model: str,
         fidelity: float,
+        fidelity_of: str,
         hub: str,
         also: list[str],
         old: Work | None,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
-        """Enlarge by bicubic, the chosen model and the others; show each as soon as it is there."""
+        """Enlarge by bicubic, the chosen model and the others; show each as soon as it is there.
+
+        Where the slider still stands as it did for another model, `fidelity_of`, it does not count.
+        """
         if not path:
             raise gr.Error(message("no_picture", request), print_exception=False)
         discard(old)
         chosen = (hub or "").strip() or model
-        if self.engine.pair(chosen):
+        if fidelity_of == model and self.engine.pair(chosen):
             chosen = self.engine.at_fidelity(chosen, fidelity)
         names = list(dict.fromkeys([BICUBIC, chosen, *also]))[:PANES]
         order = sorted(names, key=self.engine.place)
@@ -76,10 +80,11 @@ class UpscaleHandlers:
         except SRHubError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    def offer_fidelity(self, model: str) -> dict[str, Any]:
-        """The slider for `model`: at its end of the pair, or hidden if it has no partner."""
+    def offer_fidelity(self, model: str) -> tuple[dict[str, Any], str]:
+        """The slider for `model`, at its end of the pair or, without one, hidden; and `model`."""
         pair = self.engine.pair(model)
-        return gr.update(visible=pair is not None, value=0 if pair and model == pair[1] else 1)
+        value = 0 if pair and model == pair[1] else 1
+        return gr.update(visible=pair is not None, value=value), model
 
     def look(self, work: Work | None, across: float, down: float, zoom: int) -> tuple[Any, ...]:
         """The overview with the spot framed, and the spot by every method."""
