@@ -18,6 +18,7 @@ from huggingface_hub import CommitInfo, ModelCard, PyTorchModelHubMixin
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from sr_hub.bundled import add_what_is_known
 from sr_hub.card import NetworkFacts, card_text
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
@@ -122,8 +123,6 @@ class SRModel(
         Raises:
             SRHubError: if the Hub refuses, or cannot be reached.
         """
-        from sr_hub.publish import add_what_is_known
-
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / repo_id.rsplit("/", 1)[-1]
             save_folder(self, self._hub_mixin_config or {}, folder)

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from sr_hub import provenance
 from sr_hub.base import SRModel
+from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
 from sr_hub.folder import WEIGHTS_FILE, read_config
 from sr_hub.hub import fetch
-from sr_hub.models import BASELINES, Interpolation, bundled_models, load_model
+from sr_hub.models import BASELINES, Interpolation, load_model
 from sr_hub.upscaler import Precision, Upscaler
 
 

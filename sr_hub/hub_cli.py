@@ -54,7 +54,7 @@ def push_command(
     ] = False,
 ) -> None:
     """Upload a model with its card to the Hub, in one commit."""
-    from sr_hub.models import bundled_models
+    from sr_hub.bundled import bundled_models
     from sr_hub.publish import push_folder
 
     commit = push_folder(
@@ -89,7 +89,7 @@ def card_command(
     ] = None,
 ) -> None:
     """Write model cards anew, from the files of their Hub folders and the stored results."""
-    from sr_hub.models import bundled_models
+    from sr_hub.bundled import bundled_models
     from sr_hub.publish import write_card
 
     if repo_id and len(folders or ()) != 1:
@@ -114,7 +114,7 @@ def bench_command(
     ] = False,
 ) -> None:
     """Measure seconds per megapixel and memory of models."""
-    from sr_hub.models import bundled_models
+    from sr_hub.bundled import bundled_models
     from sr_hub.speed import measure_speed, store_speed
 
     for name in models or bundled_models():

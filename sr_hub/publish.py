@@ -1,28 +1,17 @@
 """Hub folders to the Hub: the folder is checked, its card renewed, and it goes up in one commit."""
 
 import logging
-import shutil
 from pathlib import Path
 
 from huggingface_hub import CommitInfo
 
+from sr_hub.bundled import extras
 from sr_hub.card import card_text
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
-from sr_hub.folder import (
-    CARD_FILE,
-    CONFIG_FILE,
-    SOURCE_FILE,
-    SPEED_FILE,
-    TRAINING_FILE,
-    WEIGHTS_FILE,
-)
-from sr_hub.models import bundled_models, load_model
-from sr_hub.provenance import sha256
+from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from sr_hub.models import load_model
 from sr_hub.upload import has_card, upload
-
-EXTRAS = (TRAINING_FILE, SOURCE_FILE, SPEED_FILE, "metrics.json")
-PICTURES = (".png", ".jpg", ".webp")
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +28,8 @@ def push_folder(
 ) -> CommitInfo:
     """Upload a Hub folder in one commit; without changes no commit is made.
 
-    What goes up: config, weights, card, `EXTRAS` and pictures; nothing else that lies in the
-    folder, and nothing in the folder changes.
+    What goes up: config, weights, card, `bundled.EXTRAS` and pictures; nothing else that lies in
+    the folder, and nothing in the folder changes.
 
     Args:
         folder: a Hub folder; it must load.
@@ -76,21 +65,6 @@ def push_folder(
         revision=revision,
         token=token,
     )
-
-
-def extras(folder: Path) -> list[Path]:
-    """What a Hub folder holds besides config, weights and card: `EXTRAS` and pictures."""
-    paths = sorted(folder.iterdir())
-    return [path for path in paths if path.name in EXTRAS or path.suffix in PICTURES]
-
-
-def add_what_is_known(folder: Path) -> None:
-    """Copy the extras of the bundled model that has the same weights, if there is one."""
-    checksum = sha256(folder / WEIGHTS_FILE)
-    for bundled in bundled_models().values():
-        if sha256(bundled / WEIGHTS_FILE) == checksum:
-            for path in extras(bundled):
-                shutil.copyfile(path, folder / path.name)
 
 
 def write_card(folder: str | Path, *, repo_id: str | None = None) -> Path:

@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 
 from sr_hub import provenance
+from sr_hub.bundled import bundled_models
 from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
 from sr_hub.folder import SPEED_FILE, WEIGHTS_FILE
 from sr_hub.hub import fetch
-from sr_hub.models import BASELINES, bundled_models
+from sr_hub.models import BASELINES
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sr_hub.bundled import bundled_models
 from sr_hub.folder import WEIGHTS_FILE
-from sr_hub.models import BASELINES, bundled_models, load_model
+from sr_hub.models import BASELINES, load_model
 from sr_hub.records import read_results
 from sr_hub.tables import UNDEFINED, show
 

@@ -8,11 +8,12 @@ import torch
 from huggingface_hub import ModelCard
 from typer.testing import CliRunner
 
+from sr_hub.bundled import bundled_models
 from sr_hub.card import PICTURE_FILE, card_text
 from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, WEIGHTS_FILE
-from sr_hub.models import MODELS, RRIM, bundled_models, load_model
+from sr_hub.models import MODELS, RRIM, load_model
 from sr_hub.papers import papers_of
 from sr_hub.publish import write_card
 from sr_hub.records import FORMAT, write_results
@@ -184,7 +185,7 @@ def test_the_command_renews_a_card(folder):
 
 
 def test_the_command_renews_every_bundled_card_at_once(folder, monkeypatch):
-    monkeypatch.setattr("sr_hub.models.bundled_models", lambda: {"rrim-gan-x4": folder})
+    monkeypatch.setattr("sr_hub.bundled.bundled_models", lambda: {"rrim-gan-x4": folder})
     (folder / "README.md").write_text("old")
     assert CliRunner().invoke(app, ["card"]).exit_code == 0
     assert 'Upscaler("rrim-gan-x4")' in (folder / "README.md").read_text()

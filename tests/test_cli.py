@@ -223,7 +223,7 @@ def stored(model, psnr, created):
 
 
 def test_models_lists_size_cost_and_scores(monkeypatch, model_folder, tmp_path):
-    monkeypatch.setattr("sr_hub.models.CHECKPOINTS", model_folder.parent)
+    monkeypatch.setattr("sr_hub.bundled.CHECKPOINTS", model_folder.parent)
     monkeypatch.setattr("sr_hub.zoo.RESULTS", tmp_path)
     _, without, _ = run("models")
     assert "No scores are stored" in without

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.models import (
@@ -19,7 +20,6 @@ from sr_hub.models import (
     RRDBNet,
     SRResNet,
     SRVGGNetCompact,
-    bundled_models,
     load_model,
 )
 

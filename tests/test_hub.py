@@ -12,10 +12,11 @@ from huggingface_hub import HfApi, ModelCard
 from typer.testing import CliRunner
 
 import sr_hub.hub
+from sr_hub.bundled import bundled_models
 from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
-from sr_hub.models import ESPCN, RRIM, bundled_models, load_model
+from sr_hub.models import ESPCN, RRIM, load_model
 from sr_hub.publish import push_folder
 
 IMAGE = torch.rand(1, 3, 9, 7, generator=torch.Generator().manual_seed(1))

@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from sr_hub import interpolate as room
 from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.interpolate import carry_over, interpolate, load_with_fidelity
@@ -105,11 +104,9 @@ def test_a_variance_of_batch_norm_is_carried_over_as_a_factor():
 def bundled(tmp_path, monkeypatch):
     """A PSNR and a GAN checkpoint as the only bundled models."""
     models = {"rrim-x4": small(), "rrim-gan-x4": small()}
-    folders = {name: tmp_path / "checkpoints" / name for name in models}
     for name, model in models.items():
-        model.save_pretrained(folders[name])
-    monkeypatch.setattr(room, "bundled_models", lambda: folders)
-    monkeypatch.setattr("sr_hub.models.bundled_models", lambda: folders)
+        model.save_pretrained(tmp_path / "checkpoints" / name)
+    monkeypatch.setattr("sr_hub.bundled.CHECKPOINTS", tmp_path / "checkpoints")
     return models
 
 

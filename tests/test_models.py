@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
-from sr_hub.models import BASELINES, MODELS, bundled_models, load_model
+from sr_hub.models import BASELINES, MODELS, load_model
 from sr_hub.models.rrim import RRIM, InceptionModule, parse_branches
 
 SMALL = {

@@ -20,7 +20,7 @@ assert "site" in sr_hub.__file__, sr_hub.__file__
 for name in ("gradio", "piq", "torchvision", "typer", "spandrel"):
     assert name not in sys.modules, name
 from PIL import Image
-from sr_hub.models import bundled_models
+from sr_hub.bundled import bundled_models
 names = list(bundled_models())
 for name in [*names, "bicubic"]:
     image = sr_hub.Upscaler(load_model(name))(Image.new("RGB", (5, 4), "red"))

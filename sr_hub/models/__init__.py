@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from sr_hub.base import SRModel
+from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
-from sr_hub.folder import CONFIG_FILE, read_config
+from sr_hub.folder import read_config
 from sr_hub.hub import fetch
 from sr_hub.models.compact import SRVGGNetCompact
 from sr_hub.models.espcn import ESPCN
@@ -33,13 +34,6 @@ MODELS: dict[str, type[SRModel]] = {
 
 BASELINES = MODES
 """Names of the interpolations, which `load_model` gives at scale 4."""
-
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
-
-
-def bundled_models() -> dict[str, Path]:
-    """The trained models that come with the package: name -> Hub folder."""
-    return {path.parent.name: path.parent for path in sorted(CHECKPOINTS.glob(f"*/{CONFIG_FILE}"))}
 
 
 def load_model(

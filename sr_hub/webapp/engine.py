@@ -17,10 +17,11 @@ import gradio as gr
 from PIL import Image
 
 from sr_hub.base import SRModel
+from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
 from sr_hub.folder import read_config
 from sr_hub.interpolate import load_with_fidelity, name_at, pair_of
-from sr_hub.models import BASELINES, bundled_models, load_model
+from sr_hub.models import BASELINES, load_model
 from sr_hub.models.interpolation import Interpolation
 from sr_hub.upscaler import Upscaler
 from sr_hub.webapp.advance import Report, layers_counted
