@@ -55,10 +55,10 @@ TRAINING = {
 }
 """Keys of `training.json` and what a card calls them.
 
-More keys: "data", a list of {"name", "pictures", "licences", "url"}; "datasets", Hub ids of them;
-"license" and "license_link" of the weights; "degradation", how the small pictures were made. A
-"base_model" without an owner is of the owner of the card's repository. "losses" with a weight for
-"adversarial" makes it the card of a GAN.
+More keys: "about", a sentence or two on this checkpoint; "data", a list of {"name", "pictures",
+"licences", "url"}; "datasets", Hub ids of them; "license" and "license_link" of the weights;
+"degradation", how the small pictures were made. A "base_model" without an owner is of the owner of
+the card's repository. "losses" with a weight for "adversarial" makes it the card of a GAN.
 """
 
 DATA_ENTRY = {"name": "not named", "pictures": None, "licences": None, "url": None}
@@ -124,6 +124,7 @@ def card_text(
         "repo_id": repo_id,
         "network": network,
         "arguments": ", ".join(f"{key}={value!r}" for key, value in network.arguments.items()),
+        "about": training.get("about"),
         "picture": PICTURE_FILE if (folder / PICTURE_FILE).is_file() else None,
         "is_gan": is_gan,
         "source": source,

@@ -90,6 +90,12 @@ def test_the_front_matter_is_what_the_hub_files_a_model_by(folder):
     assert data.datasets == ["user/pictures"]
 
 
+def test_what_is_special_about_a_checkpoint_stands_above_its_use(folder):
+    (folder / "training.json").write_text(json.dumps({"about": "A tenth of the paper's size."}))
+    text = card_of(folder).text
+    assert text.index("A tenth of the paper's size.") < text.index("## Use")
+
+
 @pytest.mark.parametrize(
     ("repo_id", "base_model"), [("anna/rrim-gan-x4", "anna/rrim-x4"), (None, None)]
 )

@@ -48,10 +48,10 @@ def refusal(folder):
     """The message of the refusal, which is one line, quick and small."""
     load_model("bicubic")  # whatever is loaded once
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(SRHubError) as caught:
         load_model(folder)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024 < 100 * MEGABYTE
     assert torch.is_grad_enabled()
     message = str(caught.value)
