@@ -75,7 +75,7 @@ def rrdbnet_light(scale: int) -> TrainConfig:
     """`rrdbnet` with 3 blocks instead of 23, by the recipe of `rrim`: a tenth of the size.
 
     Command: `python -m training.train rrdbnet-light --data D --val V --out runs/rrdbnet`.
-    Measured: PSNR_HERE (5000 steps).
+    Measured: 31.31 / 28.09 dB (5000 steps).
     """
     return rrim(scale).changed(architecture="RRDBNet", arguments={"scale": scale, **LIGHT_RRDBNET})
 

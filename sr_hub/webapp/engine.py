@@ -28,7 +28,15 @@ from sr_hub.webapp.advance import Report, layers_counted
 
 BICUBIC = "bicubic"
 
-ORDER = (BICUBIC, "srresnet-x4", "srgan-x4", "rrim-x4", "rrim-gan-x4")
+ORDER = (
+    BICUBIC,
+    "srresnet-x4",
+    "srgan-x4",
+    "rrim-x4",
+    "rrim-gan-x4",
+    "rrdbnet-x4",
+    "esrgan-x4",
+)
 """Methods that come first in every list, in this order."""
 
 DEFAULT_MAX_PIXELS = 3_000_000
