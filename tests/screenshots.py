@@ -38,8 +38,13 @@ def compare(tab: Page, picture: Path) -> None:
 
 
 def shoot(tab: Page, last: str, path: Path) -> None:
-    """The page down to the element `last`, as a PNG file."""
+    """The page down to the element `last`, as a PNG file.
+
+    Pictures below the window take no room until they are scrolled to.
+    """
+    tab.locator(last).scroll_into_view_if_needed()
     tab.wait_for_timeout(2000)
+    tab.evaluate("window.scrollTo(0, 0)")
     box = tab.locator(last).bounding_box()
     height = int(box["y"] + box["height"]) + 8
     temporary = path.with_suffix(".part")
