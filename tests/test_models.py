@@ -246,6 +246,14 @@ def test_bundled_models_load_and_run(name):
     assert torch.isfinite(output).all()
 
 
+@pytest.mark.parametrize("name", bundled_models())
+@pytest.mark.parametrize("size", [(8, 16), (11, 13)])
+def test_a_flat_picture_has_no_rim(name, size):
+    with torch.inference_mode():
+        off = (load_model(name)(torch.full((1, 3, *size), 0.6)) - 0.6).abs().mean(1)[0]
+    assert max(line.mean() for line in (off[0], off[-1], off[:, 0], off[:, -1])) < 0.02
+
+
 def test_unknown_names_are_refused_with_what_there_is():
     with pytest.raises(SRHubError, match="bicubic"):
         load_model("no-such-model")

@@ -14,7 +14,7 @@ UP = (4, 2, 1, 1)
 """Widths of the layers in multiples of `channels`; the last layer up has the 3 of RGB."""
 
 FOLD = 2 ** len(DOWN)
-"""The enlarged input is padded to a multiple of this many pixels, one halving for each layer."""
+"""The enlarged input is padded to the next multiple of this many pixels: one halving a layer."""
 
 SLOPE = 0.3
 """Negative slope of LeakyReLU where Keras is given none, as in the report's listing."""
@@ -71,14 +71,17 @@ class SRNet(SRModel):
     def forward(self, x: Tensor) -> Tensor:
         enlarged = enlarge_bicubic(x, self.scale)
         height, width = enlarged.shape[-2:]
-        padded = F.pad(enlarged, (0, -width % FOLD, 0, -height % FOLD), mode="replicate")
+        # Always by one pixel at least: at the edge of what the layers see, where zeros stand in
+        # for more, the last column and row would come out dark.
+        right, bottom = FOLD - width % FOLD, FOLD - height % FOLD
+        padded = F.pad(enlarged, (0, right, 0, bottom), mode="replicate")
         levels = [padded]
         for layer in self.down:
             levels.append(layer(levels[-1]))
         features = levels.pop()
         for layer in self.up:
             features = torch.cat([layer(features), levels.pop()], dim=1)
-        output = self.last(F.pad(features, (0, 1, 0, 1)))[..., :height, :width]
+        output = self.last(features)[..., :height, :width]
         return output + enlarged if self.bicubic_skip else output
 
 
