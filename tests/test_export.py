@@ -42,8 +42,7 @@ def test_the_file_computes_what_the_network_does_at_sizes_it_never_saw(tmp_path,
             assert (run(tmp_path / "model.onnx", image) - network(image)).abs().max() < TOLERANCE
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("scale", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_pixel_unshuffle_takes_sizes_that_are_no_multiple(tmp_path, scale):
     network = MODELS["RRDBNet"](scale=scale, **SMALL["RRDBNet"]).eval()
     export_onnx(network, tmp_path / "model.onnx")

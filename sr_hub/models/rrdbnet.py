@@ -139,8 +139,14 @@ def _activate(x: Tensor) -> Tensor:
 
 
 def _pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """`x` with its right and bottom edge mirrored, or repeated where it is too small for that."""
-    height, width = x.shape[-2:]
-    right, bottom = -width % multiple, -height % multiple
-    mode = "reflect" if right < width and bottom < height else "replicate"
-    return F.pad(x, (0, right, 0, bottom), mode=mode)
+    """`x` with its right and bottom edge mirrored, as far as there are pixels to mirror."""
+    if multiple == 1:
+        return x
+    rows, columns = (_mirrored(size, -size % multiple, x.device) for size in x.shape[-2:])
+    return x[..., rows, :][..., columns]
+
+
+def _mirrored(size: int, more: int, device: torch.device) -> Tensor:
+    """Which pixel stands at each place of a line of `size` and `more`, (size + more,)."""
+    places = torch.arange(size + more, device=device)
+    return torch.minimum(places, 2 * (size - 1) - places).clamp(min=0)
