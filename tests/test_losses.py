@@ -13,8 +13,10 @@ from training.losses import (
     feature_distance,
     generator_adversarial,
     grid_l1,
+    line_l1,
     rgb_to_hsv_cone,
     rgb_to_lab,
+    spectral_excess,
 )
 from training.perceptual import CONVOLUTIONS, LAYERS, VGG19
 
@@ -191,3 +193,35 @@ def test_the_grid_loss_sees_a_pattern_and_not_the_texture_over_it():
     assert grid_l1(hr + pattern, hr).item() == pytest.approx(0.01, rel=1e-4)
     with_pattern, without = grid_l1(hr + noise + pattern, hr), grid_l1(hr + noise, hr)
     assert with_pattern > 2 * without
+
+
+def lines(period: float) -> torch.Tensor:
+    """Horizontal lines, (1, 1, 96, 96), mean 0, root mean square 1."""
+    wave = math.sqrt(2) * torch.sin(2 * math.pi / period * torch.arange(96))
+    return wave[None, None, :, None].repeat(1, 1, 1, 96)
+
+
+def test_the_line_loss_sees_fine_lines_and_not_a_texture_as_strong():
+    hr = torch.rand(2, 3, 96, 96)
+    texture, pattern = torch.randn(hr.shape), lines(2.5).expand(hr.shape)
+    for seen in (pattern, pattern.mT):
+        assert line_l1(hr + 0.02 * seen, hr) > 2 * line_l1(hr + 0.02 * texture, hr)
+    broad = line_l1(hr + 0.02 * lines(24.0).expand(hr.shape), hr)
+    assert broad < 0.1 * line_l1(hr + 0.02 * pattern, hr)
+
+
+def test_the_spectral_loss_allows_a_weaker_texture_and_no_pattern_of_its_own():
+    hr = 0.5 + 0.05 * torch.randn(4, 3, 96, 96)
+    weaker = 0.5 + 0.7 * (hr - 0.5)
+    assert spectral_excess(weaker, hr) == 0
+    slanted = torch.sin(2.4 * torch.arange(96.0)[:, None] + 0.6 * torch.arange(96.0))
+    assert spectral_excess(weaker + 0.05 * slanted, hr) > 0.01
+
+
+def test_the_spectral_loss_sees_a_faint_pattern_best_where_the_target_is_smooth():
+    hr = torch.full((2, 3, 96, 96), 0.5)
+    hr[..., 48:] = torch.rand(2, 3, 96, 48)
+    on_smooth = torch.zeros_like(hr)
+    on_smooth[..., :48] = 0.02 * lines(2.5)[..., :48]
+    on_texture = on_smooth.flip(3)
+    assert spectral_excess(hr + on_smooth, hr) > 3 * spectral_excess(hr + on_texture, hr)
