@@ -1,11 +1,16 @@
 """What every network must be, over the table of networks, and the facts that their sources fix."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+import sr_hub
 from sr_hub.bundled import bundled_models
+from sr_hub.degrade import downscale, quantise
 from sr_hub.errors import SRHubError
+from sr_hub.image import decode, to_tensor
 from sr_hub.models import BASELINES, MODELS, load_model
 from sr_hub.models.rrim import RRIM, InceptionModule, parse_branches
 
@@ -17,6 +22,9 @@ SMALL = {
     "MSRResNet": {"channels": 8, "blocks": 2},
 }
 """Arguments that make a network quick, where it has such arguments."""
+
+WAVES = Path(sr_hub.__file__).with_name("webapp") / "examples/waves.png"
+"""A woodblock print of 320 x 216: the smooth texture of paper."""
 
 NETWORKS = [name for name in MODELS if name != "Interpolation"]
 EVERY = [(name, scale) for name, network in MODELS.items() for scale in network.scales]
@@ -252,6 +260,30 @@ def test_a_flat_picture_has_no_rim(name, size):
     with torch.inference_mode():
         off = (load_model(name)(torch.full((1, 3, *size), 0.6)) - 0.6).abs().mean(1)[0]
     assert max(line.mean() for line in (off[0], off[-1], off[:, 0], off[:, -1])) < 0.02
+
+
+@pytest.mark.parametrize("name", [n for n in bundled_models() if "gan" in n])
+def test_a_gan_draws_no_cross_hatch_on_paper(name):
+    """Lines 2.3 to 2.9 pixels apart, against slanted texture as fine, in a print made small."""
+    paper = to_tensor(decode(WAVES))
+    with torch.inference_mode():
+        made = load_model(name)(quantise(downscale(paper, 4))).clamp(0, 1)
+    share = block_power(made, paper) / block_power(paper, paper)
+    for along in (share, share.mT):
+        assert along[11:15, 0].mean() < 2.8 * along[11:15, 4:7].mean()
+
+
+def block_power(image, unit):
+    """Mean power spectrum of blocks of 32 x 32, each in units of that of `unit`; (17, 17)."""
+    window = torch.hann_window(32)
+    powers = []
+    for x in (image, unit):
+        blocks = nn.functional.unfold(x.mean(1, keepdim=True), 32, stride=16)
+        blocks = blocks.mT.reshape(-1, 32, 32)
+        blocks = (blocks - blocks.mean((1, 2), keepdim=True)) * window * window[:, None]
+        powers.append(torch.fft.rfft2(blocks).abs().square())
+    of_image, of_unit = powers
+    return (of_image / (of_unit.sum((1, 2), keepdim=True) + 1)).mean(0)[:17]
 
 
 def test_unknown_names_are_refused_with_what_there_is():
