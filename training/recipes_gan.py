@@ -121,9 +121,10 @@ def esrgan(scale: int) -> TrainConfig:
 def esrgan_light(scale: int) -> TrainConfig:
     """ESRGAN with a tenth of the network, for a CPU.
 
-    The losses are those of `rrim-gan` but for those against lines, and the adversary is relativistic
-    and ten times as strong: more texture, lower PSNR, and no cross-hatch that stands out of it. The rate is higher: a narrower RRDBNet with a weak adversary had,
-    after 300 steps, an LPIPS of 0.126 on the validation pictures at 8e-4 and of 0.129 at 2e-4.
+    The losses are those of `rrim-gan` but for the two against lines, and the adversary is
+    relativistic and ten times as strong: more texture, a lower PSNR, and no lines that stand out of
+    it. The rate is higher: a narrower RRDBNet with a weak adversary had, after 300 steps, an LPIPS
+    of 0.126 on the validation pictures at 8e-4 and of 0.129 at 2e-4.
 
     Command: `python -m training.train esrgan-light --data D --val V --out runs/esrgan --start-from
     runs/rrdbnet/model`.
