@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import sr_hub
+from sr_hub.blocks import ShuffledConv2d
 from sr_hub.bundled import bundled_models
 from sr_hub.degrade import downscale, quantise
 from sr_hub.errors import SRHubError
@@ -146,7 +147,9 @@ def test_multiply_adds_of_srresnet_by_hand():
     pixels = 64 * 64
     trunk = (32 + 1) * 64 * 64 * 9
     sub_pixel = (1 + 4) * 64 * 256 * 9
-    ends = 3 * 64 * 81 * (1 + 16)
+    head = 3 * 64 * 81
+    to_rgb = 4 * (4 * 3) * (4 * 64) * 25  # a 9x9 kernel in front of the last shuffle: 5x5
+    ends = head + to_rgb
     assert MODELS["SRResNet"]().multiply_adds(64, 64) == pixels * (trunk + sub_pixel + ends)
 
 
@@ -198,7 +201,7 @@ class TestRRIMKeepsTheRulesOfTheReport:
             for layer in RRIM().tail
             if isinstance(layer, nn.PixelShuffle | InceptionModule | nn.Conv2d)
         ]
-        assert layers == [nn.PixelShuffle, InceptionModule, nn.PixelShuffle, nn.Conv2d]
+        assert layers == [nn.PixelShuffle, InceptionModule, ShuffledConv2d]
 
     def test_no_residual_is_scaled_inside_the_groups(self):
         group = small("RRIM").trunk[0].eval()
@@ -211,6 +214,30 @@ class TestRRIMKeepsTheRulesOfTheReport:
 
 def _largest_kernel(module):
     return max(max(m.kernel_size) for m in module.modules() if isinstance(m, nn.Conv2d))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("step", [2, 3])
+@pytest.mark.parametrize("kernel", [1, 3, 5, 9, 17])
+def test_a_shuffled_convolution_is_a_convolution_behind_a_shuffle(kernel, step, bias):
+    conv = ShuffledConv2d(4, 3, kernel, step, bias=bias)
+    behind = nn.Sequential(
+        nn.PixelShuffle(step), nn.Conv2d(4, 3, kernel, padding=kernel // 2, bias=bias)
+    )
+    behind[1].load_state_dict(conv.state_dict())
+    x = torch.rand(2, 4 * step**2, 5, 7)
+    assert torch.allclose(conv(x), behind(x), atol=1e-5)
+
+
+def test_a_large_kernel_to_rgb_runs_in_front_of_the_shuffle():
+    shapes = []
+    conv = ShuffledConv2d(36, 3, 9, 2)
+    with torch.profiler.profile(record_shapes=True) as profile:
+        conv(torch.rand(1, 144, 8, 8))
+    for event in profile.events():
+        if event.name == "aten::convolution":
+            shapes.append(event.input_shapes[0])
+    assert shapes == [[1, 144, 8, 8]]
 
 
 @pytest.mark.parametrize("text", ["", "3", "3:", "x:4", "4:8", "3:0", "3+:8"])

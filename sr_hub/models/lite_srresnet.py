@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from sr_hub.base import SRModel
-from sr_hub.blocks import ChannelLayerNorm, enlarge_bicubic, sub_pixel_steps
+from sr_hub.blocks import ChannelLayerNorm, ShuffledConv2d, enlarge_bicubic, sub_pixel_steps
 
 BLOCKS = 16
 DILATIONS = (1, 2, 4, 8)
@@ -43,11 +43,12 @@ class LiteSRResNet(SRModel):
             ChannelLayerNorm(CHANNELS),
         )
         tail: list[nn.Module] = []
-        for step in sub_pixel_steps(scale):
+        for step in (steps := sub_pixel_steps(scale)):
             wide = CHANNELS * step**2
             depthwise = nn.Conv2d(CHANNELS, wide, 3, padding=1, groups=CHANNELS, bias=False)
             tail += [depthwise, nn.PixelShuffle(step), tail_prelu]
-        self.tail = nn.Sequential(*tail, nn.Conv2d(CHANNELS, 3, 5, padding=2, bias=False))
+        tail[-2] = nn.Identity()  # the last shuffle, which the last convolution does
+        self.tail = nn.Sequential(*tail, ShuffledConv2d(CHANNELS, 3, 5, steps[-1], bias=False))
 
     @property
     def receptive_field(self) -> int:

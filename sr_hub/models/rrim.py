@@ -38,7 +38,7 @@ import torch
 from torch import Tensor, nn
 
 from sr_hub.base import SRModel
-from sr_hub.blocks import enlarge_bicubic, sub_pixel_steps
+from sr_hub.blocks import ShuffledConv2d, enlarge_bicubic, sub_pixel_steps
 from sr_hub.errors import SRHubError
 
 SHALLOW_MODULES = 3
@@ -247,8 +247,8 @@ def _tail(channels: int, deep: str, rgb_kernel: int, steps: list[int]) -> nn.Seq
         *(nn.PixelShuffle(step) for step in before),
         module,
         nn.LeakyReLU(SLOPE, inplace=True),
-        nn.PixelShuffle(last),
-        nn.Conv2d(module.outputs // last**2, 3, rgb_kernel, padding=rgb_kernel // 2),
+        nn.Identity(),  # the shuffle, which the last convolution does
+        ShuffledConv2d(module.outputs // last**2, 3, rgb_kernel, last),
     )
 
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from sr_hub.base import SRModel
-from sr_hub.blocks import enlarge_bicubic, sub_pixel_steps
+from sr_hub.blocks import ShuffledConv2d, enlarge_bicubic, sub_pixel_steps
 
 
 class SRResNet(SRModel):
@@ -56,10 +56,11 @@ class SRResNet(SRModel):
             *conv_norm(),
         )
         tail: list[nn.Module] = []
-        for step in sub_pixel_steps(scale):
+        for step in (steps := sub_pixel_steps(scale)):
             wide = nn.Conv2d(channels, channels * step**2, 3, padding=1, bias=bias)
             tail += [wide, nn.PixelShuffle(step), prelu(tail_prelu)]
-        self.tail = nn.Sequential(*tail, nn.Conv2d(channels, 3, 9, padding=4, bias=bias))
+        tail[-2] = nn.Identity()  # the last shuffle, which the last convolution does
+        self.tail = nn.Sequential(*tail, ShuffledConv2d(channels, 3, 9, steps[-1], bias=bias))
 
     @property
     def receptive_field(self) -> int:
