@@ -4,9 +4,6 @@
 are the stored ones of `eval`, the costs those of the networks, and how long and to what loss each
 was trained is what its `training.json` says. Scores have a digit more than in the tables of
 results; one of the challenger is bold where it is better, and where it is not is said below.
-
-The bundled `rrim-x4` was trained for longer than `srresnet-x4`. The fair opponent is the state that
-it had after as many CPU-seconds, which is kept in `equal_budget/`.
 """
 
 import argparse
@@ -23,12 +20,8 @@ from sr_hub.models import load_model
 from sr_hub.records import read_results
 from sr_hub.tables import HIGHER_IS_BETTER, columns_of, rows_of
 
-HERE = Path(__file__).parent
-RESULT_FILES = (RESULTS / "x4.json", HERE / "equal_budget.json")
-
 CLAIMS = (
-    ("RRIM against SRResNet, equally long", "srresnet-x4", "rrim-x4-equal-budget"),
-    ("RRIM against SRResNet, as bundled", "srresnet-x4", "rrim-x4"),
+    ("RRIM against SRResNet", "srresnet-x4", "rrim-x4"),
     ("RRIM-GAN against SRGAN", "srgan-x4", "rrim-gan-x4"),
 )
 """Title, the network of the literature, the network of the main report."""
@@ -49,11 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m training.experiments.claims", description=__doc__
     )
     add = parser.add_argument
-    add("--results", type=Path, nargs="+", default=RESULT_FILES, help="JSON files of `eval`")
+    add("--results", type=Path, default=RESULTS / "x4.json", help="JSON file of `eval`")
     add("--out", type=Path, help="Markdown file to write; printed if left out")
     options = parser.parse_args(arguments)
     try:
-        results = merged([read_results(path) for path in options.results])
+        results = read_results(options.results)
         text = "\n".join(claim_text(results, *claim) for claim in CLAIMS)
         if options.out:
             write_whole(options.out, lambda path: path.write_text(text, encoding="utf-8"))
@@ -65,22 +58,6 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def merged(files: list[dict[str, Any]]) -> dict[str, Any]:
-    """The results of several files as one: the protocols and sets are those of the first."""
-    first, *others = files
-    for other in others:
-        first["models"] |= other["models"]
-        first["results"] += other["results"]
-        first["seconds"] += other["seconds"]
-    return first
-
-
-def folders() -> dict[str, Path]:
-    """Name -> Hub folder of the bundled models and of those that are kept for the claims."""
-    kept = {path.parent.name: path.parent for path in HERE.glob("equal_budget/*/config.json")}
-    return bundled_models() | kept
-
-
 def claim_text(results: dict[str, Any], title: str, known: str, challenger: str) -> str:
     """One claim as Markdown: what both cost, what both score, and where the challenger is behind.
 
@@ -88,7 +65,7 @@ def claim_text(results: dict[str, Any], title: str, known: str, challenger: str)
         SRHubError: if one of the two is not bundled or was not measured.
     """
     for name in (known, challenger):
-        if name not in results["models"] or name not in folders():
+        if name not in results["models"] or name not in bundled_models():
             raise SRHubError(f"there is no {name}, or the results do not have it")
     scores, lost = _scores(results, known, challenger)
     wins = scores.count("**") // 2
@@ -98,8 +75,8 @@ def claim_text(results: dict[str, Any], title: str, known: str, challenger: str)
 
 
 def _costs(results: dict[str, Any], *names: str) -> str:
-    facts = {name: load_model(folders()[name]).facts() for name in names}
-    training = {name: read_facts(folders()[name] / TRAINING_FILE) for name in names}
+    facts = {name: load_model(name).facts() for name in names}
+    training = {name: read_facts(bundled_models()[name] / TRAINING_FILE) for name in names}
     size = " x ".join(str(side) for side in facts[names[0]].output_size)
     rows = {
         "parameters": [f"{facts[name].parameters:,}" for name in names],
