@@ -230,14 +230,11 @@ def test_a_shuffled_convolution_is_a_convolution_behind_a_shuffle(kernel, step, 
 
 
 def test_a_large_kernel_to_rgb_runs_in_front_of_the_shuffle():
-    shapes = []
     conv = ShuffledConv2d(36, 3, 9, 2)
     with torch.profiler.profile(record_shapes=True) as profile:
         conv(torch.rand(1, 144, 8, 8))
-    for event in profile.events():
-        if event.name == "aten::convolution":
-            shapes.append(event.input_shapes[0])
-    assert shapes == [[1, 144, 8, 8]]
+    convolutions = [event for event in profile.events() if event.name == "aten::convolution"]
+    assert [event.input_shapes[0] for event in convolutions] == [[1, 144, 8, 8]]
 
 
 @pytest.mark.parametrize("text", ["", "3", "3:", "x:4", "4:8", "3:0", "3+:8"])
