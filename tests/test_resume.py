@@ -47,12 +47,16 @@ def equal(a: object, b: object) -> bool:
     return a == b
 
 
-@pytest.mark.parametrize("recipe", ["tiny", "tiny-gan"])
+@pytest.mark.parametrize(
+    ("recipe", "settings"),
+    [("tiny", []), ("tiny", ["optimizer=muon"]), ("tiny-gan", SRRESNET)],
+    ids=["adam", "muon", "gan"],
+)
 def test_twelve_steps_then_kill_9_then_resume_equals_twenty(
-    pictures: Path, tmp_path: Path, recipe: str
+    pictures: Path, tmp_path: Path, recipe: str, settings: list[str]
 ):
     # The GAN has batch norm in both players, whose statistics must come back too.
-    more = ["--steps", "20", *SETTINGS, *(SRRESNET if recipe == "tiny-gan" else [])]
+    more = ["--steps", "20", *SETTINGS, *settings]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     fit(make_run(pictures, whole, recipe, *more))
 

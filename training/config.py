@@ -11,7 +11,7 @@ from training.losses import LOSSES
 
 CHOICES = {
     "degradation": ("bicubic", "real"),
-    "optimizer": ("adam", "momentum"),
+    "optimizer": ("adam", "momentum", "muon"),
     "schedule": ("cosine", "halving", "constant"),
     "vgg_norm": ("l1", "mse"),
     "adversarial": ("vanilla", "non-saturating", "relativistic"),
@@ -45,7 +45,8 @@ class TrainConfig:
     """How a low-resolution patch is made: "bicubic", or "real" (blur, resize, noise and JPEG)."""
 
     optimizer: str = "adam"
-    """Of both players: "adam", or "momentum" (gradient descent with momentum 0.9)."""
+    """Of both players: "adam", "momentum" (gradient descent with momentum 0.9), or "muon" for the
+    generator's hidden kernels and "adam" for the rest of it and for the discriminator."""
 
     betas: tuple[float, float] = (0.9, 0.99)
     """Decays of Adam's first and second moment, per step."""

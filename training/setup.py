@@ -27,6 +27,7 @@ from training.config import TrainConfig
 from training.data import Pictures
 from training.discriminators import DISCRIMINATORS
 from training.journal import RUN_FILE, write_run
+from training.muon import Muon
 from training.perceptual import MIN_SIDE, POOLED, VGG19
 from training.recipes import RECIPES
 from training.run import Run
@@ -155,6 +156,8 @@ def build_state(config: TrainConfig, device: torch.device, options: argparse.Nam
 def _optimizer(config: TrainConfig, module: nn.Module, lr: float) -> torch.optim.Optimizer:
     if config.optimizer == "momentum":
         return torch.optim.SGD(module.parameters(), lr=lr, momentum=0.9, fused=True)
+    if config.optimizer == "muon" and isinstance(module, SRModel):
+        return Muon(module, lr=lr, betas=config.betas)
     return torch.optim.Adam(module.parameters(), lr=lr, betas=config.betas, fused=True)
 
 

@@ -1,0 +1,78 @@
+"""The optimizer of the hidden kernels: what a step of it does, and that a network learns by it."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from training.muon import RMS, Muon, orthogonalise
+
+RATE = 1e-2
+
+
+def small_network() -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 16, 3), nn.PReLU(), nn.Conv2d(16, 8, 5), nn.Conv2d(8, 3, 3)]
+    return nn.Sequential(*layers)
+
+
+def step(network: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor) -> None:
+    optimizer.zero_grad()
+    network(x).square().mean().backward()
+    optimizer.step()
+
+
+def test_the_result_has_the_directions_of_the_matrix_and_equal_lengths():
+    torch.manual_seed(0)
+    for shape in ((3, 24, 60), (3, 60, 24)):
+        matrices = torch.randn(shape) * 1e-3
+        left, _, right = torch.linalg.svd(matrices, full_matrices=False)
+        ours = orthogonalise(matrices)
+        values = torch.linalg.svdvals(ours)
+        assert 0.6 < values.min() < values.max() < 1.3
+        nearest = left @ right
+        cosine = (ours * nearest).sum((1, 2)) / (ours.norm(dim=(1, 2)) * nearest.norm(dim=(1, 2)))
+        assert cosine.min() > 0.97
+
+
+def test_hidden_kernels_take_a_step_of_the_usual_size_and_the_rest_is_adams():
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 16, 16)
+    ours = small_network()
+    adams = copy.deepcopy(ours)
+    before = copy.deepcopy(ours.state_dict())
+    muon, adam = (
+        Muon(ours, lr=RATE, betas=(0.9, 0.99)),
+        torch.optim.Adam(adams.parameters(), lr=RATE, betas=(0.9, 0.99)),
+    )
+    step(ours, muon, x)
+    step(adams, adam, x)
+    for name, after in ours.state_dict().items():
+        moved = after - before[name]
+        if name == "2.weight":
+            # 8 rows of unit length and 400 numbers in each, times the square root of 400
+            assert torch.isclose(moved.square().mean().sqrt(), torch.tensor(RMS * RATE), rtol=0.2)
+            values = torch.linalg.svdvals(moved.flatten(1))
+            assert values.max() < 2 * values.min()
+        else:
+            torch.testing.assert_close(after, adams.state_dict()[name])
+
+
+def test_the_memory_format_makes_no_difference():
+    x = torch.rand(2, 3, 16, 16)
+    one = small_network()
+    other = copy.deepcopy(one).to(memory_format=torch.channels_last)
+    for network in (one, other):
+        optimizer = Muon(network, lr=RATE, betas=(0.9, 0.99))
+        for _ in range(3):
+            step(network, optimizer, x)
+    assert other[2].weight.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(one[2].weight, other[2].weight.contiguous(), atol=1e-4, rtol=1e-3)
+
+
+def test_a_kernel_without_a_gradient_stays():
+    network = small_network()
+    network[2].weight.requires_grad_(False)
+    before = network[2].weight.clone()
+    step(network, Muon(network, lr=RATE, betas=(0.9, 0.99)), torch.rand(1, 3, 16, 16))
+    assert torch.equal(network[2].weight, before)
