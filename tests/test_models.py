@@ -29,6 +29,7 @@ WAVES = Path(sr_hub.__file__).with_name("webapp") / "examples/waves.png"
 
 NETWORKS = [name for name in MODELS if name != "Interpolation"]
 EVERY = [(name, scale) for name, network in MODELS.items() for scale in network.scales]
+CROSSED = ("RRIM", {"crossed": True})
 
 
 def small(name, **arguments):
@@ -57,9 +58,9 @@ def test_output_is_scale_times_any_input(name, scale):
             assert torch.isfinite(output).all()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_parameter_gets_a_gradient(name):
-    network = small(name).train()
+@pytest.mark.parametrize(("name", "arguments"), [*((name, {}) for name in NETWORKS), CROSSED])
+def test_every_parameter_gets_a_gradient(name, arguments):
+    network = small(name, **arguments).train()
     network(torch.rand(2, 3, 16, 16)).square().mean().backward()
     for parameter_name, parameter in network.named_parameters():
         assert parameter.grad is not None, parameter_name
@@ -79,10 +80,10 @@ def test_saved_and_loaded_it_is_the_same_network(name, tmp_path):
     assert torch.equal(loaded(image), network(image))
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_receptive_field_holds(name):
+@pytest.mark.parametrize(("name", "arguments"), [*((name, {}) for name in MODELS), CROSSED])
+def test_receptive_field_holds(name, arguments):
     """A pixel beyond the stated reach changes nothing, whatever its place on the grid."""
-    network = shaken(small(name))
+    network = shaken(small(name, **arguments))
     reach, scale = network.receptive_field, network.scale
     image = torch.rand(1, 3, 8, 2 * reach + 2 * network.size_multiple + 8)
     with torch.inference_mode():
@@ -130,6 +131,7 @@ def test_bicubic_skip_adds_the_enlarged_input(name):
         ("SRResNet", {"bias": False, "shared_prelu": True}, 1_546_754),
         ("SRResNet", {}, 1_549_462),
         ("RRIM", {}, 620_639),
+        ("RRIM", {"crossed": True}, 1_231_007),
         ("SRNet", {}, 9_600_206),
         ("SRNet", {"channels": 64}, 2_403_982),
         ("SRCNN", {}, 20_099),

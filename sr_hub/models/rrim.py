@@ -68,17 +68,17 @@ class InceptionModule(nn.Module):
     """Parallel branches of factorised convolutions over one input, concatenated.
 
     `branches` lists them as `kernel:channels`, separated by commas; `3+3:24` is two factorised
-    3 x 3 convolutions one after the other. Every second branch runs its factors column first.
-    (N, inputs, H, W) -> (N, sum of the branches' channels, H, W).
+    3 x 3 convolutions one after the other. Every second branch runs its factors column first; if
+    `crossed`, the others do. (N, inputs, H, W) -> (N, sum of the branches' channels, H, W).
 
     Source: Szegedy et al. 2016, figures 5 and 6, https://arxiv.org/abs/1512.00567.
     """
 
-    def __init__(self, inputs: int, branches: str) -> None:
+    def __init__(self, inputs: int, branches: str, *, crossed: bool = False) -> None:
         super().__init__()
         plan = parse_branches(branches)
         self.branches = nn.ModuleList(
-            _branch(inputs, channels, kernels, vertical_first=bool(index % 2))
+            _branch(inputs, channels, kernels, vertical_first=bool(index % 2) != crossed)
             for index, (kernels, channels) in enumerate(plan)
         )
         self.outputs = sum(channels for _, channels in plan)
@@ -95,12 +95,12 @@ class RRIMGroup(nn.Module):
     not counted twice. (N, C, H, W) -> the same.
     """
 
-    def __init__(self, channels: int, shallow: str, middle: str) -> None:
+    def __init__(self, channels: int, shallow: str, middle: str, *, crossed: bool = False) -> None:
         super().__init__()
         self.shallow = nn.ModuleList(
-            InceptionModule(channels, shallow) for _ in range(SHALLOW_MODULES)
+            InceptionModule(channels, shallow, crossed=crossed) for _ in range(SHALLOW_MODULES)
         )
-        self.middle = InceptionModule(channels, middle)
+        self.middle = InceptionModule(channels, middle, crossed=crossed)
         self.radius = sum(module.radius for module in (*self.shallow, self.middle))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -124,11 +124,13 @@ class RRIM(SRModel):
         deep: the same for the module of the tail; its sum is a multiple of the last sub-pixel
             step squared.
         rgb_kernel: side of the convolution to RGB, odd; SRGAN has 9 there too.
+        crossed: add a second head and trunk that run the other factor of each kernel first. What
+            they see is brought to the first ones' by a 3x3 convolution, and the tail reads the sum.
         trunk_scale: factor on the trunk's output where it joins the head's. It is one constant for
             the whole trunk, not the 0.2 on every residual that the report removes.
         bicubic_skip: add the bicubic enlargement of the input to the output.
 
-    620,639 parameters at scale 4 with the defaults.
+    620,639 parameters at scale 4 with the defaults, 1,231,007 if `crossed`.
 
     Source: the main report, sections 3.2 and 4.1.
     """
@@ -143,6 +145,7 @@ class RRIM(SRModel):
         middle: str = "3:24,5:16,3+3:24",
         deep: str = "3:36,3:36,3+3:36,3+3:36",
         rgb_kernel: int = 9,
+        crossed: bool = False,
         trunk_scale: float = 0.25,
         bicubic_skip: bool = True,
     ) -> None:
@@ -157,12 +160,15 @@ class RRIM(SRModel):
             raise SRHubError(f"rgb_kernel={rgb_kernel} must be odd and at least 1")
         self.trunk_scale = trunk_scale
         self.bicubic_skip = bicubic_skip
-        self.head = nn.Sequential(
-            nn.Conv2d(3, 64, 3, padding=1),
-            nn.LeakyReLU(SLOPE, inplace=True),
-            nn.Conv2d(64, channels, 3, padding=1),
-        )
+        self.crossed = crossed
+        self.head = _head(channels)
         self.trunk = nn.Sequential(*(RRIMGroup(channels, shallow, middle) for _ in range(groups)))
+        if crossed:
+            self.crossed_head = _head(channels)
+            self.crossed_trunk = nn.Sequential(
+                *(RRIMGroup(channels, shallow, middle, crossed=True) for _ in range(groups))
+            )
+            self.join = nn.Conv2d(channels, channels, 3, padding=1)
         self.tail = _tail(channels, deep, rgb_kernel, sub_pixel_steps(scale))
         self._initialise()
 
@@ -171,13 +177,19 @@ class RRIM(SRModel):
         trunk = sum(group.radius for group in self.trunk)
         deep = next(layer for layer in self.tail if isinstance(layer, InceptionModule))
         to_rgb = math.ceil((self.tail[-1].kernel_size[0] // 2) / self.scale)
-        return 2 + trunk + deep.radius + to_rgb
+        return 2 + trunk + self.crossed + deep.radius + to_rgb
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.head(x)
-        features = features + self.trunk(features) * self.trunk_scale
+        features = self.path(self.head, self.trunk, x)
+        if self.crossed:
+            features = features + self.join(self.path(self.crossed_head, self.crossed_trunk, x))
         output = self.tail(features)
         return output + enlarge_bicubic(x, self.scale) if self.bicubic_skip else output
+
+    def path(self, head: nn.Module, trunk: nn.Module, x: Tensor) -> Tensor:
+        """What a head and its trunk see: (N, 3, H, W) -> (N, channels, H, W)."""
+        features = head(x)
+        return features + trunk(features) * self.trunk_scale
 
     def _initialise(self) -> None:
         """Kaiming normal everywhere; the last layer of every residual branch starts at a fifth.
@@ -190,10 +202,13 @@ class RRIM(SRModel):
                 nn.init.kaiming_normal_(module.weight, a=SLOPE)
                 nn.init.zeros_(module.bias)
         with torch.no_grad():
-            for group in self.trunk:
+            groups = [module for module in self.modules() if isinstance(module, RRIMGroup)]
+            for group in groups:
                 for inception in (*group.shallow, group.middle):
                     for branch in inception.branches:
                         _last_conv(branch).weight.mul_(0.2)
+            if self.crossed:
+                nn.init.dirac_(self.join.weight)
             _last_conv(self.tail).weight.mul_(0.05)
 
 
@@ -218,6 +233,14 @@ def parse_branches(branches: str) -> list[tuple[list[int], int]]:
             )
         plan.append((kernels, channels))
     return plan
+
+
+def _head(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 3, padding=1),
+        nn.LeakyReLU(SLOPE, inplace=True),
+        nn.Conv2d(64, channels, 3, padding=1),
+    )
 
 
 def _branch(
