@@ -30,6 +30,11 @@ Initialisation and the scale of the trunk decided (0.35 dB), then plain branches
 bottlenecks, alternating orientation of the factors, and LeakyReLU, whose backward pass is a
 quarter of a step cheaper than that of PReLU. The convolution to RGB is 9 x 9, as SRGAN's: with
 3 x 3 the GAN stage drew the grid of the sub-pixel steps (`training/experiments/rrim_design.md`).
+
+A factor that runs first sees less than the one after it, so a picture and the same picture on its
+side are not enlarged alike, and the mean of both answers is better than each. `crossed` has this in
+one network: a second head and trunk whose factors run in the other order, beside the first, and one
+tail for both. `training/cross.py` makes it from a trained network.
 """
 
 import math
