@@ -50,8 +50,8 @@ def test_every_bundled_checkpoint_goes_up_and_comes_back(hub):
     for name, folder in bundled_models().items():
         push_folder(folder, f"user/{name}")
         assert same(load_model(f"user/{name}"), load_model(name))
-        head = hub.repo(f"user/{name}").branches["main"]
-        assert push_folder(folder, f"user/{name}").oid == head
+    head = hub.repo(f"user/{name}").branches["main"]
+    assert push_folder(folder, f"user/{name}").oid == head
 
 
 def test_a_bundled_model_goes_up_with_what_is_known_of_it(hub):
