@@ -15,12 +15,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from sr_hub.degrade import SUPPORT
 from sr_hub.errors import SRHubError
 from sr_hub.models import RRIM, load_model
-from sr_hub.models.rrim import InceptionModule
 from training.data import Pictures
 
 PATCH = 48
@@ -67,7 +66,7 @@ def cross(model: RRIM, batches: Iterable[Tensor]) -> RRIM:
         raise SRHubError(f"only a RRIM can be crossed, not a {type(model).__name__}")
     if model.crossed:
         raise SRHubError("this RRIM is crossed already; go on from it with --start-from")
-    crossed = RRIM(**{**model.facts().arguments, "crossed": True})
+    crossed = RRIM(**(model.facts().arguments | {"crossed": True}))
     weights = model.state_dict()
     turned = {
         f"crossed_{name}": weight.rot90(-1, (2, 3)) if weight.ndim == 4 else weight
@@ -78,10 +77,9 @@ def cross(model: RRIM, batches: Iterable[Tensor]) -> RRIM:
     join, bias = _fit(crossed.eval(), batches)
     crossed.join.weight.copy_(join)
     crossed.join.bias.copy_(bias)
-    deep = next(layer for layer in crossed.tail if isinstance(layer, InceptionModule))
-    for branch in deep.branches:
-        first = next(layer for layer in branch.modules() if isinstance(layer, nn.Conv2d))
-        first.weight.mul_(0.5)  # the sum of the two paths is twice what it read before
+    for branch in crossed.deep.branches:
+        first_pair = branch[0]
+        first_pair[0].weight.mul_(0.5)  # the sum of the two paths is twice what it read before
     return crossed
 
 

@@ -180,9 +180,14 @@ class RRIM(SRModel):
     @property
     def receptive_field(self) -> int:
         trunk = sum(group.radius for group in self.trunk)
-        deep = next(layer for layer in self.tail if isinstance(layer, InceptionModule))
+        join = 1 if self.crossed else 0
         to_rgb = math.ceil((self.tail[-1].kernel_size[0] // 2) / self.scale)
-        return 2 + trunk + self.crossed + deep.radius + to_rgb
+        return 2 + trunk + join + self.deep.radius + to_rgb
+
+    @property
+    def deep(self) -> InceptionModule:
+        """The module of the tail, the first that reads the trunk's channels."""
+        return next(layer for layer in self.tail if isinstance(layer, InceptionModule))
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.path(self.head, self.trunk, x)
