@@ -181,6 +181,25 @@ def test_start_from_takes_the_weights_and_the_arguments_of_a_folder(finished, pi
         make_run(pictures, tmp_path / "other", "srgan", "--start-from", str(finished / "model"))
 
 
+def test_a_gan_run_can_start_with_the_discriminator_of_another(finished, pictures, tmp_path):
+    first = tmp_path / "first"
+    assert train.main(command(pictures, first, "tiny-gan", "--steps", "2")) == 0
+    more = ["--discriminator-from", str(first), "--seed", "5"]
+    run = make_run(pictures, tmp_path / "second", "tiny-gan", *more)
+    saved = read_state(first / "last.pt")["discriminator"]
+    for name, tensor in run.state.discriminator.state_dict().items():
+        assert torch.equal(tensor, saved[name])
+    for recipe, folder, setting, said in [
+        ("tiny-gan", tmp_path / "none", [], "none holds no run with a discriminator"),
+        ("tiny-gan", finished, [], "holds no run with a discriminator"),
+        ("tiny-gan", first, ["--set", "discriminator_arguments.hidden=5"], "is another network"),
+        ("tiny", first, [], "this recipe has no discriminator"),
+    ]:
+        line = ["--discriminator-from", str(folder), *setting]
+        with pytest.raises(SRHubError, match=said):
+            make_run(pictures, tmp_path / "other", recipe, *line)
+
+
 def test_init_from_another_scale_says_what_was_not_taken(finished, pictures, tmp_path, caplog):
     more = ["--scale", "2", "--init-from", str(finished / "model")]
     run = make_run(pictures, tmp_path, "tiny", *more)

@@ -22,7 +22,7 @@ from sr_hub.folder import read_config
 from sr_hub.models import MODELS, load_model
 from sr_hub.precision import pick_precision
 from sr_hub.provenance import hardware
-from training.checkpoint import LAST_FILE, State, warm_start
+from training.checkpoint import LAST_FILE, State, read_state, warm_start
 from training.config import TrainConfig
 from training.data import Pictures
 from training.discriminators import DISCRIMINATORS
@@ -146,11 +146,33 @@ def build_state(config: TrainConfig, device: torch.device, options: argparse.Nam
                 f"no discriminator {config.discriminator!r}: {', '.join(DISCRIMINATORS)}"
             )
         discriminator = DISCRIMINATORS[config.discriminator](**config.discriminator_arguments)
+        if options.discriminator_from:
+            take_over_discriminator(discriminator, options.discriminator_from)
         state.discriminator = discriminator.to(device, memory_format=torch.channels_last)
         state.discriminator_optimizer = _optimizer(
             config, state.discriminator, config.discriminator_lr
         )
+    elif options.discriminator_from:
+        raise SRHubError("--discriminator-from: this recipe has no discriminator")
     return state
+
+
+def take_over_discriminator(discriminator: nn.Module, folder: Path) -> None:
+    """Load the discriminator of the run in `folder`; a new one takes hundreds of steps to judge.
+
+    Raises:
+        SRHubError: if the folder holds no GAN run, or the run's discriminator is another network.
+    """
+    path = folder / LAST_FILE
+    saved = read_state(path).get("discriminator") if path.is_file() else None
+    if saved is None:
+        raise SRHubError(f"{folder} holds no run with a discriminator")
+    try:
+        discriminator.load_state_dict(saved)
+    except RuntimeError:
+        raise SRHubError(
+            f"the discriminator of {folder} is another network than this recipe's"
+        ) from None
 
 
 def _optimizer(config: TrainConfig, module: nn.Module, lr: float) -> torch.optim.Optimizer:

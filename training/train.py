@@ -73,6 +73,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="model (name, folder or Hub id) whose fitting weights to start from, of another scale "
         "or with smaller kernels",
     )
+    add(
+        "--discriminator-from",
+        type=Path,
+        metavar="RUN",
+        help="folder of a GAN run whose discriminator to start from",
+    )
     add("--vgg-weights", type=Path, help="VGG19 file (.npz); torchvision's if left out")
     add(
         "--lpips-weights",
