@@ -26,35 +26,39 @@ def psnr() -> RRIM:
     return RRIM(scale=4, **TINY).eval()
 
 
-@pytest.fixture(scope="module")
-def rival(psnr: RRIM) -> RRIM:
-    """Noisy, and by its brightness nearer to what the distance below wants than `psnr`."""
-    noisy = brighter(psnr, 0.006)
-    weight = noisy.tail[-1].weight.data
-    weight += 0.01 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
-    return noisy
-
-
 def wants_brighter(sr: torch.Tensor, hr: torch.Tensor) -> float:
-    return abs((sr.mean() - hr.mean()).item() - 0.012)
+    return 1 - (sr.mean() - hr.mean()).item()
 
 
-def test_the_share_that_leads_in_every_measure_is_taken(psnr, rival, tmp_path):
+def test_a_lead_is_above_zero_where_the_blend_is_better(psnr, tmp_path):
     pictures = Pictures.read(write_pictures(tmp_path / "val"))
-    gan = brighter(psnr, 0.2)
-    blends = {s: share.interpolate(psnr, gan, s) for s in (0.0, 0.05, 1.0)}
-    leads = share.compare(blends, rival, pictures, wants_brighter)
-    assert leads[0.05]["psnr"][0] > 0 > leads[1.0]["psnr"][0]
-    assert leads[0.0]["lpips"][0] < 0 < leads[0.05]["lpips"][0]
-    assert all(mean > 0 and sure > 0 for mean, sure in leads[0.05].values())
-    assert share.surest(leads) == 0.05
-    assert "| **0.05** |" in share.table(leads)
+    gan, rival = brighter(psnr, 0.2), brighter(psnr, 0.1)
+    leads = share.compare({0.0: psnr, 1.0: gan}, rival, pictures, wants_brighter)
+    for measure, sign in [("psnr", 1), ("ssim", 1), ("rmse", 1), ("lpips", -1)]:
+        for number in (0, 1):
+            assert sign * leads[0.0][measure][number] > 0 > sign * leads[1.0][measure][number]
+    assert leads[1.0]["lpips"][0] == pytest.approx(0.1, abs=0.01)
 
 
-def test_a_standard_error_needs_two_pictures(psnr, rival, tmp_path):
+def test_a_lead_is_as_sure_as_the_pictures_agree():
+    mean, sure = share.lead([0.1, 0.2, 0.3])
+    assert mean == pytest.approx(0.2)
+    assert sure == pytest.approx(0.2 / (0.1 / 3**0.5))
+
+
+def test_the_share_whose_least_sure_lead_is_the_surest_is_taken():
+    def leads(psnr: float, lpips: float) -> dict[str, tuple[float, float]]:
+        return {m: (0.0, lpips if m == "lpips" else psnr) for m in share.MEASURES}
+
+    table = {0.8: leads(9.0, -1.0), 0.9: leads(5.0, 4.0), 1.0: leads(3.0, 30.0)}
+    assert share.surest(table) == 0.9
+    assert "| **0.9** |" in share.table(table) and "| 1 |" in share.table(table)
+
+
+def test_a_standard_error_needs_two_pictures(psnr, tmp_path):
     pictures = Pictures.read(write_pictures(tmp_path / "val", count=1))
     with pytest.raises(SRHubError, match="needs two pictures"):
-        share.compare({0.5: psnr}, rival, pictures, wants_brighter)
+        share.compare({0.5: psnr}, psnr, pictures, wants_brighter)
 
 
 def test_a_model_that_is_not_there_is_one_line(tmp_path, capsys):

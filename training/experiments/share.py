@@ -82,7 +82,7 @@ def compare(
                 gain = scores[str(share)][measure] - scores["rival"][measure]
                 values.append(gain if measure in HIGHER_IS_BETTER else -gain)
     return {
-        share: {measure: _lead(values) for measure, values in lists.items()}
+        share: {measure: lead(values) for measure, values in lists.items()}
         for share, lists in gains.items()
     }
 
@@ -99,7 +99,8 @@ def _outputs(
     return [enlarge(model.eval(), lr, context) for model in models], hr
 
 
-def _lead(gains: list[float]) -> tuple[float, float]:
+def lead(gains: list[float]) -> tuple[float, float]:
+    """The mean, and how many of its standard errors it is."""
     values = torch.tensor(gains, dtype=torch.float64)
     mean, error = values.mean().item(), values.std().item() / math.sqrt(len(gains))
     return mean, mean / error if error else math.copysign(math.inf, mean) if mean else 0.0
