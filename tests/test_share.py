@@ -22,8 +22,11 @@ def brighter(model: RRIM, amount: float) -> RRIM:
 
 @pytest.fixture(scope="module")
 def psnr() -> RRIM:
-    torch.manual_seed(0)
-    return RRIM(scale=4, **TINY).eval()
+    """A network that adds nothing to the bicubic picture."""
+    model = RRIM(scale=4, **TINY).eval()
+    torch.nn.init.zeros_(model.tail[-1].weight)
+    torch.nn.init.zeros_(model.tail[-1].bias)
+    return model
 
 
 def wants_brighter(sr: torch.Tensor, hr: torch.Tensor) -> float:
