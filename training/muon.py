@@ -28,8 +28,8 @@ class Muon(torch.optim.Adam):
     """Muon for the hidden kernels of a network, Adam for everything else.
 
     Hidden are all convolutions but the first and the last one. Each kernel is a matrix with a row
-    for each output. Kernels of one shape are computed together, which `torch.optim.Muon`, made for
-    the large matrices of language models, does not do.
+    for each output. Matrices of one shape are computed together, which `torch.optim.Muon`, made for
+    the large ones of language models, does not do.
 
     Args:
         module: the network; its kernels are (outputs, inputs, height, width).
@@ -53,25 +53,33 @@ class Muon(torch.optim.Adam):
         super().step()
 
     def _move_kernels(self, kernels: list[nn.Parameter], lr: float) -> None:
-        directions = defaultdict(list)
-        for kernel in kernels:
-            if kernel.grad is not None:
-                directions[kernel.shape].append((kernel, self._direction(kernel)))
-                kernel.grad = None  # or Adam would move it too
-        for (outputs, inputs, height, width), pairs in directions.items():
-            matrices = torch.stack([direction.flatten(1) for _, direction in pairs])
-            length = lr * RMS * max(matrices.shape[1:]) ** 0.5
-            for (kernel, _), step in zip(pairs, orthogonalise(matrices), strict=True):
-                kernel.sub_(step.view(outputs, inputs, height, width), alpha=length)
+        kernels = [kernel for kernel in kernels if kernel.grad is not None]
+        if not kernels:
+            return
+        alike = defaultdict(list)
+        for kernel, direction in zip(kernels, self._directions(kernels), strict=True):
+            matrix = direction.movedim(1, -1).flatten(1)  # no copy, as the kernels lie in memory
+            alike[matrix.shape].append((kernel, matrix))
+            kernel.grad = None  # or Adam would move it too
+        for shape, pairs in alike.items():
+            moved = [kernel for kernel, _ in pairs]
+            steps = orthogonalise(torch.stack([matrix for _, matrix in pairs]))
+            steps = [
+                step.view(kernel.movedim(1, -1).shape).movedim(-1, 1)
+                for kernel, step in zip(moved, steps, strict=True)
+            ]
+            torch._foreach_add_(moved, steps, alpha=-lr * RMS * max(shape) ** 0.5)
 
-    def _direction(self, kernel: nn.Parameter) -> Tensor:
-        """Nesterov's: the momentum as it will be if the gradient stays."""
-        state = self.state[kernel]
-        if not state:
-            state["momentum"] = torch.zeros_like(kernel)
-            state["step"] = torch.zeros((), device=kernel.device)  # Adam looks for it when it loads
-        momentum = state["momentum"].lerp_(kernel.grad, 1 - MOMENTUM)
-        return kernel.grad.lerp(momentum, MOMENTUM)
+    def _directions(self, kernels: list[nn.Parameter]) -> list[Tensor]:
+        """Nesterov's: for each kernel the momentum as it will be if the gradient stays."""
+        for kernel in kernels:
+            if not self.state[kernel]:
+                step = torch.zeros((), device=kernel.device)  # Adam looks for it when it loads
+                self.state[kernel] = {"momentum": torch.zeros_like(kernel), "step": step}
+        gradients = [kernel.grad for kernel in kernels]
+        momenta = [self.state[kernel]["momentum"] for kernel in kernels]
+        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+        return torch._foreach_lerp(gradients, momenta, MOMENTUM)
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
@@ -85,5 +93,6 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
         square = x @ x.mT
-        x = 3.4445 * x + (2.0315 * square @ square - 4.7750 * square) @ x
+        factor = torch.baddbmm(square, square, square, beta=-4.7750, alpha=2.0315)
+        x = torch.baddbmm(x, factor, x, beta=3.4445)
     return (x.mT if tall else x).float()
