@@ -70,8 +70,8 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
         run.load()
     if run.is_main:
         write_run(options.out, describe(run, options))
-    if options.compile:
-        compile_networks(run, options.compile)
+    if options.compile:  # not VGG19: it would be compiled anew for each size of validation picture
+        run.state.generator.compile(mode=options.compile, dynamic=False)
     return run
 
 
@@ -209,13 +209,6 @@ def build_lpips(weights: Path | None) -> Distance | None:
     from sr_hub.perceptual import LPIPS
 
     return LPIPS(None if weights == PUBLIC else weights)
-
-
-def compile_networks(run: Run, mode: str) -> None:
-    """Let `torch.compile` make kernels for the shapes of this run's steps."""
-    run.state.generator.compile(mode=mode, dynamic=False)
-    if run.context.vgg is not None:
-        run.context.vgg.compile(mode=mode)
 
 
 def _word(argument: str) -> str:

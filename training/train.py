@@ -92,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--compile",
         choices=["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"],
-        help="mode of torch.compile; it pays in long runs on a GPU",
+        help="mode of torch.compile for the generator; it pays in long runs on a GPU",
     )
     return parser
 
