@@ -44,6 +44,7 @@ TRAINING = {
     "steps": "steps",
     "hours": "hours",
     "cpu_seconds": "CPU-seconds",
+    "gpu_seconds": "GPU-seconds",
     "hardware": "hardware",
     "batch": "batch",
     "losses": "losses, with their weights",

@@ -39,6 +39,13 @@ def test_one_command_prints_both_claims_with_costs_scores_and_training(capsys):
         assert text.count(fact) >= 2
 
 
+def test_seconds_on_a_gpu_have_a_row_where_there_were_any(results, monkeypatch):
+    facts = {"steps": 7, "gpu_seconds": 229.1}
+    monkeypatch.setattr(claims, "read_facts", lambda path: facts)
+    text = claims.claim_text(results, "title", "srresnet-x4", "rrim-x4")
+    assert "| training: GPU-seconds | 229.1 | 229.1 |" in text and "CPU-seconds" not in text
+
+
 def test_a_challenger_that_is_better_everywhere_is_said_to_be(results):
     changed = better_everywhere(results, "rrim-x4", "srresnet-x4")
     text = claims.claim_text(changed, "title", "srresnet-x4", "rrim-x4")

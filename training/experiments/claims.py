@@ -31,6 +31,7 @@ COLUMNS = ("psnr", "ssim", "fsim", "rmse", "lpips")
 TRAINING = {
     "steps": "training: steps",
     "cpu_seconds": "training: CPU-seconds",
+    "gpu_seconds": "training: GPU-seconds",
     "seconds_per_epoch": "training: seconds per epoch of 200 steps",
     "loss": "training: loss at the end",
 }
@@ -86,7 +87,8 @@ def _costs(results: dict[str, Any], *names: str) -> str:
         seconds = {s["model"]: s["mean"] for s in results["seconds"] if s["dataset"] == dataset}
         rows[f"seconds per picture of {dataset}, float32"] = [f"{seconds[n]:.3f}" for n in names]
     for key, label in TRAINING.items():
-        rows[label] = [f"{training[name].get(key, 'not known')}" for name in names]
+        if any(key in training[name] for name in names):
+            rows[label] = [f"{training[name].get(key, 'not known')}" for name in names]
     lines = [f"| | {' | '.join(names)} |", "|---|---:|---:|"]
     lines += [f"| {label} | {' | '.join(cells)} |" for label, cells in rows.items()]
     return "\n".join(lines) + "\n"
