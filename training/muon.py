@@ -13,6 +13,8 @@ from collections import defaultdict
 import torch
 from torch import Tensor, nn
 
+from sr_hub.precision import pick_precision
+
 MOMENTUM = 0.95
 """Decay of the momentum per step."""
 
@@ -85,9 +87,10 @@ class Muon(torch.optim.Adam):
 def orthogonalise(matrices: Tensor) -> Tensor:
     """The nearest matrices with orthonormal rows, or columns if these are fewer.
 
-    `matrices` is (N, rows, columns); the result is float32, its singular values are near 1.
+    `matrices` is (N, rows, columns), float32, and so is the result; its singular values are near 1.
+    It is computed in bfloat16, or in float32 where the machine has no such arithmetic.
     """
-    x = matrices.bfloat16()
+    x = matrices.bfloat16() if pick_precision("auto", matrices.device) == "bf16" else matrices
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
