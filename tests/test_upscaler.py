@@ -62,7 +62,7 @@ def whole_and_tiled(model, height, width, tile):
     tiled = Upscaler(model, device="cpu", precision="fp32", tile=tile)
     assert len(tiled.tiles(height, width, "fp32")) > 1
     with torch.no_grad():
-        whole = model(x).clamp(0, 1)
+        whole = model(x.contiguous(memory_format=torch.channels_last)).clamp(0, 1)
     assert whole.std() > 0.05
     return whole, tiled.run(x)
 

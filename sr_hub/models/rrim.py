@@ -111,8 +111,8 @@ class RRIMGroup(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features = x
         for module in self.shallow:
-            features = features + module(features)
-        return x + self.middle(features)
+            features = module(features).add_(features)
+        return self.middle(features).add_(x)
 
 
 class RRIM(SRModel):
