@@ -66,6 +66,12 @@ class State:
             [self.generator] if self.discriminator is None else [self.generator, self.discriminator]
         )
 
+    @property
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Those of the players, in their order."""
+        both = (self.generator_optimizer, self.discriminator_optimizer)
+        return [optimizer for optimizer in both if optimizer is not None]
+
     def state_dict(self) -> dict[str, Any]:
         """All of it as tensors, by reference, and plain values."""
         parts = {name: getattr(self, name) for name in self.PARTS}

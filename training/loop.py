@@ -11,15 +11,10 @@ from torch import Tensor
 
 from sr_hub.errors import SRHubError
 from training.checkpoint import LAST_FILE, State, save_generator
-from training.parallel import any_process, average_gradients, average_numbers, share_buffers
+from training.parallel import any_process, average_numbers, share_buffers
 from training.run import Run
 from training.samples import write_samples
-from training.steps import (
-    apply_gradients,
-    clip_gradients,
-    compute_gradients,
-    learning_rate_factor,
-)
+from training.steps import average_decay, learning_rate_factor, set_rates, update_average
 from training.validation import badness, validate
 
 MAX_ROLLBACKS = 2
@@ -72,14 +67,13 @@ def take_step(run: Run, batch: Batch) -> tuple[dict[str, float], Batch]:
     The next batch is cut while the device still computes this step.
     """
     state, config = run.state, run.config
-    buffers = [buffer.clone() for player in state.players for buffer in player.buffers()]
-    numbers = compute_gradients(state, run.context, *batch)
-    average_gradients(run.accelerator, state.players)
-    numbers |= clip_gradients(state, config)
+    buffers, numbers = run.compute(*batch)
     upcoming = run.batch(state.step + 1)
     values = average_numbers(run.accelerator, numbers)
     if all(math.isfinite(value) for value in values.values()):
-        apply_gradients(state, config)
+        set_rates(state, config)
+        run.move()
+        update_average(state.ema, state.generator, average_decay(config, state.step))
         state.streak = 0
     else:
         skip(run, buffers)

@@ -54,7 +54,7 @@ class Muon(torch.optim.Adam):
                 self._move_kernels(group["params"], group["lr"])
         super().step()
 
-    def _move_kernels(self, kernels: list[nn.Parameter], lr: float) -> None:
+    def _move_kernels(self, kernels: list[nn.Parameter], lr: float | Tensor) -> None:
         kernels = [kernel for kernel in kernels if kernel.grad is not None]
         if not kernels:
             return
@@ -65,12 +65,13 @@ class Muon(torch.optim.Adam):
             kernel.grad = None  # or Adam would move it too
         for shape, pairs in alike.items():
             moved = [kernel for kernel, _ in pairs]
-            steps = orthogonalise(torch.stack([matrix for _, matrix in pairs]))
+            length = lr * RMS * max(shape) ** 0.5
+            steps = orthogonalise(torch.stack([matrix for _, matrix in pairs])) * length
             steps = [
                 step.view(kernel.movedim(1, -1).shape).movedim(-1, 1)
                 for kernel, step in zip(moved, steps, strict=True)
             ]
-            torch._foreach_add_(moved, steps, alpha=-lr * RMS * max(shape) ** 0.5)
+            torch._foreach_sub_(moved, steps)
 
     def _directions(self, kernels: list[nn.Parameter]) -> list[Tensor]:
         """Nesterov's: for each kernel the momentum as it will be if the gradient stays."""

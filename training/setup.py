@@ -54,6 +54,11 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     context = build_context(config, accelerator.device, options.vgg_weights)
     state = build_state(config, accelerator.device, options)
+    if options.fast:
+        require_fast(accelerator, config)
+        from training.lines import use_lines  # Triton comes with torch for CUDA alone
+
+        use_lines(state.generator)
     with accelerator.local_main_process_first():
         data = Pictures.read(options.data, cache=options.cache).to(accelerator.device)
     val = Pictures.read(options.val)
@@ -64,15 +69,37 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
     lpips = build_lpips(options.lpips_weights)
     started = time.monotonic() if started is None else started
     run = Run(
-        config, state, context, data, val, options.out, accelerator, options.minutes, lpips, started
+        config,
+        state,
+        context,
+        data,
+        val,
+        options.out,
+        accelerator,
+        minutes=options.minutes,
+        lpips=lpips,
+        started=started,
+        fast=options.fast,
     )
     if options.resume and (options.out / LAST_FILE).exists():
         run.load()
     if run.is_main:
         write_run(options.out, describe(run, options))
-    if options.compile:  # not VGG19: it would be compiled anew for each size of validation picture
-        run.state.generator.compile(mode=options.compile, dynamic=False)
     return run
+
+
+def require_fast(accelerator: Accelerator, config: TrainConfig) -> None:
+    """Refuse what cannot be recorded.
+
+    Raises:
+        SRHubError: without a CUDA GPU or Triton, with several processes, or if the losses change.
+    """
+    if accelerator.device.type != "cuda":
+        raise SRHubError("--fast needs a CUDA GPU: leave it out here")
+    if accelerator.num_processes > 1:
+        raise SRHubError("--fast is for one process: leave it out of a run on several")
+    if config.pixel_steps:
+        raise SRHubError(f"--fast: the losses change at step pixel_steps={config.pixel_steps}")
 
 
 def choose_config(options: argparse.Namespace) -> TrainConfig:

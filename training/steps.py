@@ -40,15 +40,22 @@ class Context:
         return feature_distance(self.vgg(sr), target, config.vgg_layers, config.vgg_norm)
 
 
-def off_the_grid(*images: Tensor, seed: int, step: int) -> list[Tensor]:
-    """`images` (N, C, H, W) from a corner that differs from step to step, `POOLED` - 1 less a side.
+def grid_corner(seed: int, step: int) -> Tensor:
+    """The corner (2,), row and column, from which VGG19 looks at the patches of a step."""
+    return torch.from_numpy(np.random.default_rng([seed, step]).integers(POOLED, size=2))
+
+
+def off_the_grid(*images: Tensor, corner: Tensor) -> list[Tensor]:
+    """`images` (N, C, H, W) from `corner` (2,) on, each side `POOLED` - 1 pixels shorter.
 
     The pools of VGG19 see every second, fourth and eighth pixel. A generator whose pixels always
     fall on the same places of that grid learns to draw it.
     """
-    top, left = np.random.default_rng([seed, step]).integers(POOLED, size=2).tolist()
-    height, width = (side - POOLED + 1 for side in images[0].shape[-2:])
-    return [image[..., top : top + height, left : left + width] for image in images]
+    rows, columns = (
+        first + torch.arange(side - POOLED + 1, device=first.device)
+        for first, side in zip(corner, images[0].shape[-2:], strict=True)
+    )
+    return [image.index_select(-2, rows).index_select(-1, columns) for image in images]
 
 
 def learning_rate_factor(config: TrainConfig, step: int) -> float:
@@ -63,10 +70,12 @@ def learning_rate_factor(config: TrainConfig, step: int) -> float:
     return 1.0
 
 
-def compute_gradients(state: State, context: Context, lr: Tensor, hr: Tensor) -> dict[str, Tensor]:
+def compute_gradients(
+    state: State, context: Context, lr: Tensor, hr: Tensor, corner: Tensor | None = None
+) -> dict[str, Tensor]:
     """Fill the gradients of the generator and, in a GAN step, of the discriminator.
 
-    The discriminator looks once at the real and once at the generated pictures, and both players'
+    `corner` is that of `off_the_grid`, this step's own if left out. The discriminator looks once at the real and once at the generated pictures, and both players'
     gradients come from these two passes. Returns losses and judgements, scalars on the device.
     """
     config = context.config
@@ -78,7 +87,9 @@ def compute_gradients(state: State, context: Context, lr: Tensor, hr: Tensor) ->
         sr = generator(lr.contiguous(memory_format=torch.channels_last)).float()
     terms = {n: loss(sr, hr) for n, loss in PIXEL_LOSSES.items() if config.losses.get(n)}
     if config.is_perceptual and not pixels_only:
-        seen = off_the_grid(sr, hr, seed=config.seed, step=state.step)
+        if corner is None:
+            corner = grid_corner(config.seed, state.step).to(sr.device)
+        seen = off_the_grid(sr, hr, corner=corner)
         terms["perceptual"] = context.perceptual(*seen)
     roots = {config.losses[name] * term: None for name, term in terms.items()}
     judgements = {}
@@ -117,14 +128,28 @@ def clip_gradients(state: State, config: TrainConfig) -> dict[str, Tensor]:
     return norms
 
 
-def apply_gradients(state: State, config: TrainConfig) -> None:
-    """Move the weights of both players by one step, and the average after the generator's."""
+def set_rates(state: State, config: TrainConfig) -> None:
+    """Give the optimizers the learning rates of this step."""
     factor = learning_rate_factor(config, state.step) * state.lr_factor
-    _step(state.generator_optimizer, config.lr * factor)
+    peaks = (config.lr, config.discriminator_lr)
+    for optimizer, peak in zip(state.optimizers, peaks, strict=False):
+        for group in optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(peak * factor)
+            else:
+                group["lr"] = peak * factor
+
+
+def move_weights(state: State) -> None:
+    """One step of the optimizer of each player that has gradients, at the rates that are set."""
+    state.generator_optimizer.step()
     if has_gradients(state.discriminator):
-        _step(state.discriminator_optimizer, config.discriminator_lr * factor)
-    decay = min(config.ema, (state.step + 1) / (state.step + 10))
-    update_average(state.ema, state.generator, decay)
+        state.discriminator_optimizer.step()
+
+
+def average_decay(config: TrainConfig, step: int) -> float:
+    """The decay of the averaged weights at `step`: lower at first, when they know little."""
+    return min(config.ema, (step + 1) / (step + 10))
 
 
 @torch.no_grad()
@@ -138,9 +163,3 @@ def update_average(average: SRModel, model: SRModel, decay: float) -> None:
 def has_gradients(module: nn.Module | None) -> bool:
     """Whether the last backward pass reached this network."""
     return module is not None and next(module.parameters()).grad is not None
-
-
-def _step(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    optimizer.step()

@@ -90,9 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("--cache", type=Path, help="folder that keeps the decoded pictures for later runs")
     add("--minutes", type=float, default=math.inf, help="stop, saved, after so many minutes")
     add(
-        "--compile",
-        choices=["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"],
-        help="mode of torch.compile for the generator; it pays in long runs on a GPU",
+        "--fast",
+        action="store_true",
+        help="on a CUDA GPU: steps as CUDA graphs, and RRIM's modules by Triton kernels",
     )
     return parser
 

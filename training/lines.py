@@ -1,0 +1,273 @@
+"""RRIM's Inception modules on a GPU: their factors as Triton kernels, many times as fast as cuDNN's.
+
+A factor is a convolution along one line of pixels, 1 x k or k x 1, with few channels: cuDNN has no
+good kernel for it, and its activation, concatenation and sum of gradients each read and write the
+whole feature map once more. Here a pixel's channels lie together in memory, a factor is one matrix
+product for each of its k taps, and what follows it happens before the result is written. The
+numbers are those of the layers in `sr_hub/models/rrim.py`, but for rounding.
+
+Source of the method: Chetlur et al. 2014 (cuDNN), section 3, https://arxiv.org/abs/1410.0759.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor, nn
+
+from sr_hub.models.rrim import SLOPE, InceptionModule
+
+BLOCK = 128
+"""Pixels that one program computes at a time."""
+
+CHUNKS = 64
+"""Programs among which the pixels are divided where a sum over all of them is wanted."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One factor: from which channels, along which line, and whether an activation follows."""
+
+    inputs: int
+    outputs: int
+    taps: int
+    vertical: bool
+    activated: bool
+
+
+def use_lines(network: nn.Module) -> None:
+    """Let every Inception module of `network` compute by these kernels from here on."""
+    for module in network.modules():
+        if isinstance(module, InceptionModule):
+            module.__class__ = InceptionLines
+
+
+class InceptionLines(InceptionModule):
+    """An Inception module whose forward and backward passes are the kernels of this file."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) -> (N, outputs, H, W), channels last, in the precision of autocast."""
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        factors = [[m for m in b.modules() if isinstance(m, nn.Conv2d)] for b in self.branches]
+        weights = [t for branch in factors for conv in branch for t in (conv.weight, conv.bias)]
+        plan = tuple(tuple(_lines_of(branch)) for branch in factors)
+        return _Inception.apply(x, plan, *weights)
+
+
+def _lines_of(branch: list[nn.Conv2d]) -> list[Line]:
+    return [
+        Line(
+            conv.in_channels,
+            conv.out_channels,
+            max(conv.kernel_size),
+            vertical=conv.kernel_size[0] > 1,
+            activated=conv is not branch[-1],
+        )
+        for conv in branch
+    ]
+
+
+class _Inception(torch.autograd.Function):
+    """All branches of a module: (x, plan, weight, bias, weight, bias, ...) -> their outputs."""
+
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx,
+        x: Tensor,
+        plan: tuple[tuple[Line, ...], ...],
+        *weights: Tensor,
+    ) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        widths = [branch[-1].outputs for branch in plan]
+        out = _empty_like(x, sum(widths))
+        saved, kernels = [x], iter(weights)
+        for branch, part in zip(plan, out.split(widths, dim=1), strict=True):
+            features = x
+            for line in branch:
+                target = _empty_like(x, line.outputs) if line.activated else part
+                _run(line, features, next(kernels), target, bias=next(kernels))
+                features = target
+                if line.activated:
+                    saved.append(target)
+        ctx.plan, ctx.widths = plan, widths
+        ctx.save_for_backward(*saved, *weights[::2])
+        return out
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, grad: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        count = sum(len(branch) for branch in ctx.plan)
+        x, *hidden = ctx.saved_tensors[:-count]
+        kernels = list(ctx.saved_tensors[-count:])
+        grad_x, found, first = _empty_like(x, x.shape[1]), [], True
+        for branch, part in zip(ctx.plan, grad.split(ctx.widths, dim=1), strict=True):
+            seen = [x, *hidden[: len(branch) - 1]]
+            weights = kernels[: len(branch)]
+            del hidden[: len(branch) - 1], kernels[: len(branch)]
+            of_branch = []
+            for line, before, weight in zip(
+                reversed(branch), reversed(seen), reversed(weights), strict=True
+            ):
+                of_branch.append(_gradient_of_weights(line, before, part, weight))
+                if before is x:
+                    _run(line, part, weight, grad_x, add=None if first else grad_x, backward=True)
+                else:
+                    target = torch.empty_like(before)
+                    _run(line, part, weight, target, mask=before, backward=True)
+                    part = target
+            found += [g for pair in reversed(of_branch) for g in pair]
+            first = False
+        return grad_x, None, *found
+
+
+def _empty_like(x: Tensor, channels: int) -> Tensor:
+    shape = (x.shape[0], channels, *x.shape[2:])
+    return torch.empty(
+        shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last
+    )
+
+
+def _run(
+    line: Line,
+    x: Tensor,
+    weight: Tensor,
+    out: Tensor,
+    *,
+    bias: Tensor | None = None,
+    add: Tensor | None = None,
+    mask: Tensor | None = None,
+    backward: bool = False,
+) -> None:
+    """Write a factor's answer to `x` into `out`, or, `backward`, what a gradient `x` asks of `out`.
+
+    `add` is added to it; where `mask` is below 0, it is multiplied by the activation's slope.
+    """
+    across, along = (weight.stride(1), weight.stride(0)), weight.stride(2 if line.vertical else 3)
+    inputs, outputs = (line.inputs, line.outputs)
+    if backward:
+        inputs, outputs, across = outputs, inputs, across[::-1]
+    pixels = x.shape[0] * x.shape[2] * x.shape[3]
+    _line[(triton.cdiv(pixels, BLOCK),)](
+        x, weight, bias, add, mask, out,
+        x.stride(3), add.stride(3) if add is not None else 0,
+        mask.stride(3) if mask is not None else 0, out.stride(3),
+        *across, along, pixels, x.shape[2], x.shape[3],
+        INPUTS=inputs, OUTPUTS=outputs, TAPS=line.taps, VERTICAL=line.vertical,
+        WIDTH_IN=_width(inputs), WIDTH_OUT=_width(outputs), SIGN=-1 if backward else 1, 
+        ACTIVATED=line.activated and not backward, SLOPE=SLOPE, BLOCK=BLOCK, num_warps=4,
+    )  # fmt: skip
+
+
+def _gradient_of_weights(
+    line: Line, x: Tensor, grad: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of a factor's kernel, laid out as the kernel is, and of its bias."""
+    pixels = x.shape[0] * x.shape[2] * x.shape[3]
+    size = weight.numel()
+    partial = torch.empty(CHUNKS, size + line.outputs, device=x.device)
+    _line_weights[(CHUNKS, line.taps)](
+        x, grad, partial,
+        x.stride(3), grad.stride(3),
+        weight.stride(1), weight.stride(0), weight.stride(2 if line.vertical else 3),
+        pixels, x.shape[2], x.shape[3],
+        size, size + line.outputs,
+        INPUTS=line.inputs, OUTPUTS=line.outputs, TAPS=line.taps, VERTICAL=line.vertical,
+        WIDTH_IN=_width(line.inputs), WIDTH_OUT=_width(line.outputs), BLOCK=BLOCK,
+        BLOCKS=triton.cdiv(triton.cdiv(pixels, CHUNKS), BLOCK), num_warps=4,
+    )  # fmt: skip
+    total = partial.sum(0)
+    return total[:size].as_strided(weight.shape, weight.stride()), total[size:]
+
+
+def _width(channels: int) -> int:
+    """Columns of the matrix units that hold so many channels: a power of two, at least 16."""
+    return max(16, triton.next_power_of_2(channels))
+
+
+@triton.jit
+def _line(
+    x, weight, bias, add, mask, out,
+    x_step, add_step, mask_step, out_step,
+    weight_in, weight_out, weight_tap, pixels, height, width,
+    INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, TAPS: tl.constexpr, VERTICAL: tl.constexpr,
+    WIDTH_IN: tl.constexpr, WIDTH_OUT: tl.constexpr, SIGN: tl.constexpr, ACTIVATED: tl.constexpr,
+    SLOPE: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip  # noqa: ANN001, ANN202, N803
+    pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    i, o = tl.arange(0, WIDTH_IN), tl.arange(0, WIDTH_OUT)
+    place = (pixel // width) % height if VERTICAL else pixel % width
+    side = height if VERTICAL else width
+    stride = width if VERTICAL else 1
+    total = tl.zeros((BLOCK, WIDTH_OUT), dtype=tl.float32)
+    for tap in tl.static_range(TAPS):
+        shift = (tap - TAPS // 2) * SIGN
+        inside = (pixel < pixels) & (place + shift >= 0) & (place + shift < side)
+        seen = tl.load(
+            x + (pixel + shift * stride)[:, None] * x_step + i[None, :],
+            mask=inside[:, None] & (i < INPUTS)[None, :],
+            other=0.0,
+        )
+        kernel = tl.load(
+            weight + i[:, None] * weight_in + o[None, :] * weight_out + tap * weight_tap,
+            mask=(i < INPUTS)[:, None] & (o < OUTPUTS)[None, :],
+            other=0.0,
+        )
+        total += tl.dot(seen, kernel.to(seen.dtype), input_precision="ieee")
+    kept = (pixel < pixels)[:, None] & (o < OUTPUTS)[None, :]
+    if bias is not None:
+        total += tl.load(bias + o, mask=o < OUTPUTS, other=0.0)[None, :]
+    if ACTIVATED:
+        total = tl.where(total > 0, total, total * SLOPE)
+    if mask is not None:
+        after = tl.load(mask + pixel[:, None] * mask_step + o[None, :], mask=kept, other=0.0)
+        total = tl.where(after > 0, total, total * SLOPE)
+    if add is not None:
+        total += tl.load(add + pixel[:, None] * add_step + o[None, :], mask=kept, other=0.0)
+    tl.store(out + pixel[:, None] * out_step + o[None, :], total, mask=kept)
+
+
+@triton.jit
+def _line_weights(
+    x, grad, partial,
+    x_step, grad_step,
+    weight_in, weight_out, weight_tap, pixels, height, width,
+    size, row,
+    INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, TAPS: tl.constexpr, VERTICAL: tl.constexpr,
+    WIDTH_IN: tl.constexpr, WIDTH_OUT: tl.constexpr, BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
+):  # fmt: skip  # noqa: ANN001, ANN202, N803
+    chunk, tap = tl.program_id(0), tl.program_id(1)
+    i, o = tl.arange(0, WIDTH_IN), tl.arange(0, WIDTH_OUT)
+    shift = tap - TAPS // 2
+    side = height if VERTICAL else width
+    stride = width if VERTICAL else 1
+    total = tl.zeros((WIDTH_IN, WIDTH_OUT), dtype=tl.float32)
+    of_bias = tl.zeros((WIDTH_OUT,), dtype=tl.float32)
+    for block in range(BLOCKS):
+        pixel = (chunk * BLOCKS + block) * BLOCK + tl.arange(0, BLOCK)
+        place = (pixel // width) % height if VERTICAL else pixel % width
+        inside = (pixel < pixels) & (place + shift >= 0) & (place + shift < side)
+        seen = tl.load(
+            x + (pixel + shift * stride)[:, None] * x_step + i[None, :],
+            mask=inside[:, None] & (i < INPUTS)[None, :],
+            other=0.0,
+        )
+        wanted = tl.load(
+            grad + pixel[:, None] * grad_step + o[None, :],
+            mask=(pixel < pixels)[:, None] & (o < OUTPUTS)[None, :],
+            other=0.0,
+        )
+        total += tl.dot(tl.trans(seen), wanted, input_precision="ieee")
+        of_bias += tl.sum(wanted.to(tl.float32), axis=0)
+    partial += chunk * row
+    tl.store(
+        partial + i[:, None] * weight_in + o[None, :] * weight_out + tap * weight_tap,
+        total,
+        mask=(i < INPUTS)[:, None] & (o < OUTPUTS)[None, :],
+    )
+    if tap == 0:
+        tl.store(partial + size + o, of_bias, mask=o < OUTPUTS)
