@@ -8,6 +8,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import pytest
 import torch
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # the kernels for a GPU run on the CPU, slowly
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -287,9 +287,7 @@ def test_vgg_takes_part_in_the_loss_and_its_gradient(pictures, tmp_path, monkeyp
     lr, hr = run.batch(0)
     numbers = compute_gradients(run.state, run.context, lr, hr)
     found = run.state.generator.head[0].weight.grad.clone()
-    seen, target = off_the_grid(
-        run.state.generator(lr), hr, corner=grid_corner(run.config.seed, 0)
-    )
+    seen, target = off_the_grid(run.state.generator(lr), hr, corner=grid_corner(run.config.seed, 0))
     expected = (seen - target).abs().mean()
     assert numbers["perceptual"] == pytest.approx(expected.item(), rel=1e-4)
     assert numbers["loss"] == pytest.approx(3 * expected.item(), rel=1e-4)

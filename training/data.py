@@ -164,7 +164,7 @@ class Pictures:
         tops, lefts = rng.integers(heights - side + 1), rng.integers(widths - side + 1)
         corners = self.starts[chosen] + tops * widths + lefts
         numbers = np.stack([corners, widths, *rng.integers(2, size=(3, size))])
-        on_device = torch.from_numpy(numbers).to(self.pixels.device)[..., None, None]
+        on_device = to_device(torch.from_numpy(numbers), self.pixels.device)[..., None, None]
         corner, width, turned, upside_down, mirrored = on_device
         line = torch.arange(side, device=self.pixels.device)
         rows, columns = line[None, :, None], line[None, None, :]
@@ -175,6 +175,13 @@ class Pictures:
         rows = rows + upside_down * (side - 1 - 2 * rows)
         columns = columns + mirrored * (side - 1 - 2 * columns)
         return self.pixels[corner + rows * width + columns].permute(0, 3, 1, 2).float() / 255
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """`tensor` of the CPU on `device`; a GPU's work that is under way is not waited for."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def degraded(hr: Tensor, scale: int, degradation: str, rng: np.random.Generator) -> Tensor:

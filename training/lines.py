@@ -1,4 +1,4 @@
-"""RRIM's Inception modules on a GPU: their factors as Triton kernels, many times as fast as cuDNN's.
+"""RRIM's Inception modules on a GPU: their factors as Triton kernels, in place of cuDNN's.
 
 A factor is a convolution along one line of pixels, 1 x k or k x 1, with few channels: cuDNN has no
 good kernel for it, and its activation, concatenation and sum of gradients each read and write the
@@ -9,6 +9,7 @@ numbers are those of the layers in `sr_hub/models/rrim.py`, but for rounding.
 Source of the method: Chetlur et al. 2014 (cuDNN), section 3, https://arxiv.org/abs/1410.0759.
 """
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -16,13 +17,14 @@ import triton
 import triton.language as tl
 from torch import Tensor, nn
 
-from sr_hub.models.rrim import SLOPE, InceptionModule
+from sr_hub.models.rrim import RRIM, SLOPE, InceptionModule
 
 BLOCK = 128
 """Pixels that one program computes at a time."""
 
-CHUNKS = 64
-"""Programs among which the pixels are divided where a sum over all of them is wanted."""
+CHUNKS, MOST_BLOCKS = 64, 18
+"""Where a sum over all pixels is wanted, so many programs share the blocks; more of them where one
+would add up more than so many."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,32 @@ def use_lines(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, InceptionModule):
             module.__class__ = InceptionLines
+    if isinstance(network, RRIM) and network.crossed:
+        network.__class__ = SideBySide
+
+
+class SideBySide(RRIM):
+    """A crossed RRIM whose second path runs on the GPU beside the first, not after it."""
+
+    def path(self, head: nn.Module, trunk: nn.Module, x: Tensor) -> Tensor:
+        """As in `RRIM`."""
+        if not x.is_cuda:
+            return super().path(head, trunk, x)
+        stream = torch.cuda.current_stream()
+        if head is self.head:
+            self.fork = stream.record_event()
+            return super().path(head, trunk, x)
+        aside = _second_stream()
+        aside.wait_event(self.fork)
+        with torch.cuda.stream(aside):
+            features = super().path(head, trunk, x)
+        stream.wait_stream(aside)
+        return features
+
+
+@functools.cache
+def _second_stream() -> torch.cuda.Stream:
+    return torch.cuda.Stream()
 
 
 class InceptionLines(InceptionModule):
@@ -126,9 +154,7 @@ class _Inception(torch.autograd.Function):
 
 def _empty_like(x: Tensor, channels: int) -> Tensor:
     shape = (x.shape[0], channels, *x.shape[2:])
-    return torch.empty(
-        shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last
-    )
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
 
 
 def _run(
@@ -152,12 +178,14 @@ def _run(
         inputs, outputs, across = outputs, inputs, across[::-1]
     pixels = x.shape[0] * x.shape[2] * x.shape[3]
     _line[(triton.cdiv(pixels, BLOCK),)](
-        x, weight, bias, add, mask, out,
-        x.stride(3), add.stride(3) if add is not None else 0,
-        mask.stride(3) if mask is not None else 0, out.stride(3),
-        *across, along, pixels, x.shape[2], x.shape[3],
+        _base(x), weight, bias, add, mask, _base(out), pixels, x.shape[2], x.shape[3],
+        X_AT=x.storage_offset(), X_STEP=x.stride(3),
+        OUT_AT=out.storage_offset(), OUT_STEP=out.stride(3),
+        ADD_STEP=0 if add is None else add.stride(3),
+        MASK_STEP=0 if mask is None else mask.stride(3),
+        WEIGHT_IN=across[0], WEIGHT_OUT=across[1], WEIGHT_TAP=along,
         INPUTS=inputs, OUTPUTS=outputs, TAPS=line.taps, VERTICAL=line.vertical,
-        WIDTH_IN=_width(inputs), WIDTH_OUT=_width(outputs), SIGN=-1 if backward else 1, 
+        WIDTH_IN=_width(inputs), WIDTH_OUT=_width(outputs), SIGN=-1 if backward else 1,
         ACTIVATED=line.activated and not backward, SLOPE=SLOPE, BLOCK=BLOCK, num_warps=4,
     )  # fmt: skip
 
@@ -168,19 +196,28 @@ def _gradient_of_weights(
     """The gradients of a factor's kernel, laid out as the kernel is, and of its bias."""
     pixels = x.shape[0] * x.shape[2] * x.shape[3]
     size = weight.numel()
-    partial = torch.empty(CHUNKS, size + line.outputs, device=x.device)
-    _line_weights[(CHUNKS, line.taps)](
-        x, grad, partial,
-        x.stride(3), grad.stride(3),
-        weight.stride(1), weight.stride(0), weight.stride(2 if line.vertical else 3),
-        pixels, x.shape[2], x.shape[3],
-        size, size + line.outputs,
+    chunks = _chunks(triton.cdiv(pixels, BLOCK))
+    partial = torch.empty(chunks, size + line.outputs, device=x.device)
+    _line_weights[(chunks, line.taps)](
+        x, _base(grad), partial, pixels, x.shape[2], x.shape[3],
+        X_STEP=x.stride(3), GRAD_AT=grad.storage_offset(), GRAD_STEP=grad.stride(3),
+        WEIGHT_IN=weight.stride(1), WEIGHT_OUT=weight.stride(0),
+        WEIGHT_TAP=weight.stride(2 if line.vertical else 3), SIZE=size,
         INPUTS=line.inputs, OUTPUTS=line.outputs, TAPS=line.taps, VERTICAL=line.vertical,
         WIDTH_IN=_width(line.inputs), WIDTH_OUT=_width(line.outputs), BLOCK=BLOCK,
-        BLOCKS=triton.cdiv(triton.cdiv(pixels, CHUNKS), BLOCK), num_warps=4,
+        BLOCKS=triton.cdiv(triton.cdiv(pixels, BLOCK), chunks), num_warps=4,
     )  # fmt: skip
     total = partial.sum(0)
     return total[:size].as_strided(weight.shape, weight.stride()), total[size:]
+
+
+def _chunks(blocks: int) -> int:
+    return min(blocks, max(CHUNKS, triton.cdiv(blocks, MOST_BLOCKS)))
+
+
+def _base(x: Tensor) -> Tensor:
+    """The start of the memory in which `x` lies: aligned, which some channels in it are not."""
+    return x.as_strided((1,), (1,), 0) if x.storage_offset() else x
 
 
 def _width(channels: int) -> int:
@@ -190,13 +227,14 @@ def _width(channels: int) -> int:
 
 @triton.jit
 def _line(
-    x, weight, bias, add, mask, out,
-    x_step, add_step, mask_step, out_step,
-    weight_in, weight_out, weight_tap, pixels, height, width,
+    x, weight, bias, add, mask, out, pixels, height, width,
+    X_AT: tl.constexpr, X_STEP: tl.constexpr, ADD_STEP: tl.constexpr, MASK_STEP: tl.constexpr,
+    OUT_AT: tl.constexpr, OUT_STEP: tl.constexpr,
+    WEIGHT_IN: tl.constexpr, WEIGHT_OUT: tl.constexpr, WEIGHT_TAP: tl.constexpr,
     INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, TAPS: tl.constexpr, VERTICAL: tl.constexpr,
     WIDTH_IN: tl.constexpr, WIDTH_OUT: tl.constexpr, SIGN: tl.constexpr, ACTIVATED: tl.constexpr,
     SLOPE: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip  # noqa: ANN001, ANN202, N803
+):  # fmt: skip
     pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     i, o = tl.arange(0, WIDTH_IN), tl.arange(0, WIDTH_OUT)
     place = (pixel // width) % height if VERTICAL else pixel % width
@@ -207,12 +245,12 @@ def _line(
         shift = (tap - TAPS // 2) * SIGN
         inside = (pixel < pixels) & (place + shift >= 0) & (place + shift < side)
         seen = tl.load(
-            x + (pixel + shift * stride)[:, None] * x_step + i[None, :],
+            x + X_AT + (pixel + shift * stride)[:, None] * X_STEP + i[None, :],
             mask=inside[:, None] & (i < INPUTS)[None, :],
             other=0.0,
         )
         kernel = tl.load(
-            weight + i[:, None] * weight_in + o[None, :] * weight_out + tap * weight_tap,
+            weight + i[:, None] * WEIGHT_IN + o[None, :] * WEIGHT_OUT + tap * WEIGHT_TAP,
             mask=(i < INPUTS)[:, None] & (o < OUTPUTS)[None, :],
             other=0.0,
         )
@@ -223,23 +261,22 @@ def _line(
     if ACTIVATED:
         total = tl.where(total > 0, total, total * SLOPE)
     if mask is not None:
-        after = tl.load(mask + pixel[:, None] * mask_step + o[None, :], mask=kept, other=0.0)
+        after = tl.load(mask + pixel[:, None] * MASK_STEP + o[None, :], mask=kept, other=0.0)
         total = tl.where(after > 0, total, total * SLOPE)
     if add is not None:
-        total += tl.load(add + pixel[:, None] * add_step + o[None, :], mask=kept, other=0.0)
-    tl.store(out + pixel[:, None] * out_step + o[None, :], total, mask=kept)
+        total += tl.load(add + pixel[:, None] * ADD_STEP + o[None, :], mask=kept, other=0.0)
+    tl.store(out + OUT_AT + pixel[:, None] * OUT_STEP + o[None, :], total, mask=kept)
 
 
 @triton.jit
 def _line_weights(
-    x, grad, partial,
-    x_step, grad_step,
-    weight_in, weight_out, weight_tap, pixels, height, width,
-    size, row,
+    x, grad, partial, pixels, height, width,
+    X_STEP: tl.constexpr, GRAD_AT: tl.constexpr, GRAD_STEP: tl.constexpr,
+    WEIGHT_IN: tl.constexpr, WEIGHT_OUT: tl.constexpr, WEIGHT_TAP: tl.constexpr, SIZE: tl.constexpr,
     INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, TAPS: tl.constexpr, VERTICAL: tl.constexpr,
     WIDTH_IN: tl.constexpr, WIDTH_OUT: tl.constexpr, BLOCK: tl.constexpr,
     BLOCKS: tl.constexpr,
-):  # fmt: skip  # noqa: ANN001, ANN202, N803
+):  # fmt: skip
     chunk, tap = tl.program_id(0), tl.program_id(1)
     i, o = tl.arange(0, WIDTH_IN), tl.arange(0, WIDTH_OUT)
     shift = tap - TAPS // 2
@@ -252,22 +289,22 @@ def _line_weights(
         place = (pixel // width) % height if VERTICAL else pixel % width
         inside = (pixel < pixels) & (place + shift >= 0) & (place + shift < side)
         seen = tl.load(
-            x + (pixel + shift * stride)[:, None] * x_step + i[None, :],
+            x + (pixel + shift * stride)[:, None] * X_STEP + i[None, :],
             mask=inside[:, None] & (i < INPUTS)[None, :],
             other=0.0,
         )
         wanted = tl.load(
-            grad + pixel[:, None] * grad_step + o[None, :],
+            grad + GRAD_AT + pixel[:, None] * GRAD_STEP + o[None, :],
             mask=(pixel < pixels)[:, None] & (o < OUTPUTS)[None, :],
             other=0.0,
         )
         total += tl.dot(tl.trans(seen), wanted, input_precision="ieee")
         of_bias += tl.sum(wanted.to(tl.float32), axis=0)
-    partial += chunk * row
+    partial += chunk * (SIZE + OUTPUTS)
     tl.store(
-        partial + i[:, None] * weight_in + o[None, :] * weight_out + tap * weight_tap,
+        partial + i[:, None] * WEIGHT_IN + o[None, :] * WEIGHT_OUT + tap * WEIGHT_TAP,
         total,
         mask=(i < INPUTS)[:, None] & (o < OUTPUTS)[None, :],
     )
     if tap == 0:
-        tl.store(partial + size + o, of_bias, mask=o < OUTPUTS)
+        tl.store(partial + SIZE + o, of_bias, mask=o < OUTPUTS)

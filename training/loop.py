@@ -11,10 +11,18 @@ from torch import Tensor
 
 from sr_hub.errors import SRHubError
 from training.checkpoint import LAST_FILE, State, save_generator
-from training.parallel import any_process, average_numbers, share_buffers
+from training.parallel import any_process, average_gradients, average_numbers, share_buffers
 from training.run import Run
 from training.samples import write_samples
-from training.steps import average_decay, learning_rate_factor, set_rates, update_average
+from training.steps import (
+    average_decay,
+    clip_gradients,
+    compute_gradients,
+    learning_rate_factor,
+    move_weights,
+    set_rates,
+    update_average,
+)
 from training.validation import badness, validate
 
 MAX_ROLLBACKS = 2
@@ -66,17 +74,39 @@ def take_step(run: Run, batch: Batch) -> tuple[dict[str, float], Batch]:
 
     The next batch is cut while the device still computes this step.
     """
+    if run.recorded:
+        return take_recorded_step(run, batch)
     state, config = run.state, run.config
-    buffers, numbers = run.compute(*batch)
+    buffers = [buffer.clone() for player in state.players for buffer in player.buffers()]
+    numbers = compute_gradients(state, run.context, *batch)
+    average_gradients(run.accelerator, state.players)
+    numbers |= clip_gradients(state, config)
     upcoming = run.batch(state.step + 1)
     values = average_numbers(run.accelerator, numbers)
     if all(math.isfinite(value) for value in values.values()):
         set_rates(state, config)
-        run.move()
+        move_weights(state)
         update_average(state.ema, state.generator, average_decay(config, state.step))
         state.streak = 0
     else:
         skip(run, buffers)
+    state.step += 1
+    return values, upcoming
+
+
+def take_recorded_step(run: Run, batch: Batch) -> tuple[dict[str, float], Batch]:
+    """The same on a GPU that never stands still; the numbers are those of the step before.
+
+    A step that is not finite is seen too late to be skipped: the run returns to its last save.
+    """
+    state, config = run.state, run.config
+    set_rates(state, config)
+    values = run.recorded(*batch)
+    update_average(state.ema, state.generator, average_decay(config, state.step))
+    upcoming = run.batch(state.step + 1)
+    if not all(math.isfinite(value) for value in values.values()):
+        state.skipped += 1
+        state.streak = config.patience
     state.step += 1
     return values, upcoming
 
@@ -125,7 +155,7 @@ def log(run: Run, values: dict[str, float]) -> None:
     """Add a step's numbers to the sums, and write their means when a line is due."""
     state = run.state
     run.journal.at(state.step)
-    if not state.streak:
+    if values and not state.streak:
         for name, value in {**values, "count": 1}.items():
             state.sums[name] = state.sums.get(name, 0.0) + value
     if due(state.step, run.config.log_every) and state.sums:

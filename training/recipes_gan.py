@@ -57,6 +57,15 @@ def rrim_gan_inception(scale: int) -> TrainConfig:
     return rrim_gan(scale).changed(discriminator="InceptionDiscriminator")
 
 
+def rrim_real_gan(scale: int) -> TrainConfig:
+    """GAN stage of `rrim-real`: the same losses, on pictures that are blurred, noisy or JPEGs.
+
+    Command: `python -m training.train rrim-real-gan --data D --val V --out runs/rrim-real-gan
+    --start-from runs/rrim-real/model`.
+    """
+    return rrim_gan(scale).changed(degradation="real")
+
+
 def srgan(scale: int) -> TrainConfig:
     """SRGAN by exactly the recipe of `rrim-gan`, so that the two networks can be compared.
 

@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -14,15 +13,9 @@ from training.checkpoint import LAST_FILE, State, read_state, save_generator, sa
 from training.config import TrainConfig
 from training.data import Pictures
 from training.journal import Journal
-from training.parallel import average_gradients, from_main
-from training.recorded import Recorded
-from training.steps import (
-    Context,
-    clip_gradients,
-    compute_gradients,
-    grid_corner,
-    move_weights,
-)
+from training.parallel import from_main
+from training.recorded import RecordedStep
+from training.steps import Context
 from training.validation import Distance
 
 
@@ -31,7 +24,7 @@ class Run:
     """What a run learns from, where it writes and when it stops.
 
     `minutes` counts from `started`, a time of `time.monotonic`. `interrupted` says that Ctrl-C or
-    a kill ended it. `fast` records the steps as CUDA graphs.
+    a kill ended it. `recorded` takes the steps of a run on a GPU that is in a hurry.
     """
 
     config: TrainConfig
@@ -45,12 +38,9 @@ class Run:
     lpips: Distance | None = None
     started: float = field(default_factory=time.monotonic)
     interrupted: bool = False
-    fast: bool = False
+    recorded: RecordedStep | None = None
 
     def __post_init__(self) -> None:
-        if self.fast:
-            self._compute, self.move = Recorded(self._compute), Recorded(self.move)
-            self._let_rates_change()
         self.is_main = self.accelerator.is_main_process
         self.journal = Journal(self.out, steps=self.config.steps, silent=not self.is_main)
 
@@ -72,31 +62,6 @@ class Run:
             degradation=config.degradation,
         )
         return lr.to(device, non_blocking=True), hr.to(device, non_blocking=True)
-
-    def compute(self, lr: Tensor, hr: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """Fill the clipped gradients; the buffers before the step, and the step's numbers."""
-        corner = grid_corner(self.config.seed, self.state.step).to(lr.device, non_blocking=True)
-        return self._compute(lr, hr, corner)
-
-    def _compute(
-        self, lr: Tensor, hr: Tensor, corner: Tensor
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        state = self.state
-        buffers = [buffer.clone() for player in state.players for buffer in player.buffers()]
-        numbers = compute_gradients(state, self.context, lr, hr, corner)
-        average_gradients(self.accelerator, state.players)
-        return buffers, numbers | clip_gradients(state, self.config)
-
-    def move(self) -> None:
-        """Move the weights by their gradients."""
-        move_weights(self.state)
-
-    def _let_rates_change(self) -> None:
-        """Keep the rates in tensors, which a recorded step reads anew."""
-        for optimizer in self.state.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = torch.as_tensor(group["lr"], device=self.context.device)
-                group["capturable"] = True
 
     def note(self, text: str) -> None:
         """Put a line in words into the log, and say it."""
@@ -123,8 +88,6 @@ class Run:
         except (RuntimeError, ValueError, KeyError, SRHubError) as error:
             reason = str(error).splitlines()[0]
             raise SRHubError(f"{path} is not of this run: {reason}") from None
-        if self.fast:
-            self._compute.forget()
-            self.move.forget()
-            self._let_rates_change()
+        if self.recorded:
+            self.recorded.forget()
         self.journal.cut(self.state.step)

@@ -30,6 +30,7 @@ from training.journal import RUN_FILE, write_run
 from training.muon import Muon
 from training.perceptual import MIN_SIDE, POOLED, VGG19
 from training.recipes import RECIPES
+from training.recorded import RecordedStep
 from training.run import Run
 from training.steps import Context
 from training.validation import Distance
@@ -56,9 +57,10 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
     state = build_state(config, accelerator.device, options)
     if options.fast:
         require_fast(accelerator, config)
-        from training.lines import use_lines  # Triton comes with torch for CUDA alone
+        if config.architecture == "RRIM":
+            from training.lines import use_lines  # Triton comes with torch for CUDA alone
 
-        use_lines(state.generator)
+            use_lines(state.generator)
     with accelerator.local_main_process_first():
         data = Pictures.read(options.data, cache=options.cache).to(accelerator.device)
     val = Pictures.read(options.val)
@@ -79,7 +81,7 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
         minutes=options.minutes,
         lpips=lpips,
         started=started,
-        fast=options.fast,
+        recorded=RecordedStep(state, context) if options.fast else None,
     )
     if options.resume and (options.out / LAST_FILE).exists():
         run.load()

@@ -75,8 +75,9 @@ def compute_gradients(
 ) -> dict[str, Tensor]:
     """Fill the gradients of the generator and, in a GAN step, of the discriminator.
 
-    `corner` is that of `off_the_grid`, this step's own if left out. The discriminator looks once at the real and once at the generated pictures, and both players'
-    gradients come from these two passes. Returns losses and judgements, scalars on the device.
+    The discriminator looks once at the real and once at the generated pictures, and both players'
+    gradients come from these two passes. `corner` is that of `off_the_grid`, this step's own if
+    left out. Returns losses and judgements, scalars on the device.
     """
     config = context.config
     generator, pixels_only = state.generator, state.step < config.pixel_steps
@@ -156,8 +157,8 @@ def average_decay(config: TrainConfig, step: int) -> float:
 def update_average(average: SRModel, model: SRModel, decay: float) -> None:
     """Move the averaged weights towards the model's; buffers (batch norm's) are copied."""
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
-    for kept, current in zip(average.buffers(), model.buffers(), strict=True):
-        kept.copy_(current)
+    if buffers := list(average.buffers()):
+        torch._foreach_copy_(buffers, list(model.buffers()))
 
 
 def has_gradients(module: nn.Module | None) -> bool:
