@@ -58,8 +58,10 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
     if options.fast:
         require_fast(accelerator, config)
         if config.architecture == "RRIM":
-            from training.lines import use_lines  # Triton comes with torch for CUDA alone
-
+            try:
+                from training.lines import use_lines
+            except ImportError:
+                raise SRHubError("--fast runs RRIM by Triton: pip install triton") from None
             use_lines(state.generator)
     with accelerator.local_main_process_first():
         data = Pictures.read(options.data, cache=options.cache).to(accelerator.device)
