@@ -47,7 +47,7 @@ def fit(run: Run) -> State:
         while state.step < config.steps:
             values, batch = take_step(run, batch)
             state.seconds = time.monotonic() - clock
-            if state.streak >= config.patience:
+            if state.streak >= run.patience:
                 roll_back(run)
                 batch = run.batch(state.step)
                 continue
@@ -97,17 +97,21 @@ def take_step(run: Run, batch: Batch) -> tuple[dict[str, float], Batch]:
 def take_recorded_step(run: Run, batch: Batch) -> tuple[dict[str, float], Batch]:
     """The same on a GPU that never stands still; the numbers are those of the step before.
 
-    A step that is not finite is seen too late to be skipped: the run returns to its last save.
+    A step that is not finite is seen too late to be skipped: the run returns to its last save. In
+    front of a save the numbers are waited for, so that no spoiled weights are saved.
     """
     state, config = run.state, run.config
     set_rates(state, config)
     values = run.recorded(*batch)
     update_average(state.ema, state.generator, average_decay(config, state.step))
     upcoming = run.batch(state.step + 1)
-    if not all(math.isfinite(value) for value in values.values()):
-        state.skipped += 1
-        state.streak = config.patience
     state.step += 1
+    seen = [values]
+    if due(state.step, config.save_every):
+        seen.append(run.recorded.pending.read())
+    if not all(math.isfinite(value) for numbers in seen for value in numbers.values()):
+        state.skipped += 1
+        state.streak += 1
     return values, upcoming
 
 
@@ -133,7 +137,12 @@ def roll_back(run: Run) -> None:
     Raises:
         SRHubError: if that has been done `MAX_ROLLBACKS` times already.
     """
-    state, streak = run.state, f"{run.config.patience} steps in a row that were not finite"
+    state = run.state
+    streak = (
+        "a step that was not finite"
+        if state.streak == 1
+        else f"{state.streak} steps in a row that were not finite"
+    )
     stumbled, skipped, rollbacks = state.step, state.skipped, state.rollbacks + 1
     factor, seconds = state.lr_factor / 2, state.seconds
     if rollbacks > MAX_ROLLBACKS:

@@ -62,6 +62,7 @@ def rrim_real_gan(scale: int) -> TrainConfig:
 
     Command: `python -m training.train rrim-real-gan --data D --val V --out runs/rrim-real-gan
     --start-from runs/rrim-real/model`.
+    Measured: on spoiled validation pictures LPIPS 0.272, not 0.321, for 0.14 dB (1350 steps).
     """
     return rrim_gan(scale).changed(degradation="real")
 

@@ -24,7 +24,7 @@ class Run:
     """What a run learns from, where it writes and when it stops.
 
     `minutes` counts from `started`, a time of `time.monotonic`. `interrupted` says that Ctrl-C or
-    a kill ended it. `recorded` takes the steps of a run on a GPU that is in a hurry.
+    a kill ended it. `recorded`, if there, takes the steps, as CUDA graphs.
     """
 
     config: TrainConfig
@@ -48,6 +48,11 @@ class Run:
     def out_of_time(self) -> bool:
         """Whether the minutes are over."""
         return time.monotonic() - self.started >= 60 * self.minutes
+
+    @property
+    def patience(self) -> int:
+        """Steps in a row that are not finite, before the run is rolled back; 1 if recorded."""
+        return 1 if self.recorded else self.config.patience
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """This process's patches of a step, on its device."""

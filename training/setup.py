@@ -56,13 +56,7 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
     context = build_context(config, accelerator.device, options.vgg_weights)
     state = build_state(config, accelerator.device, options)
     if options.fast:
-        require_fast(accelerator, config)
-        if config.architecture == "RRIM":
-            try:
-                from training.lines import use_lines
-            except ImportError:
-                raise SRHubError("--fast runs RRIM by Triton: pip install triton") from None
-            use_lines(state.generator)
+        make_fast(state.generator, accelerator, config)
     with accelerator.local_main_process_first():
         data = Pictures.read(options.data, cache=options.cache).to(accelerator.device)
     val = Pictures.read(options.val)
@@ -92,8 +86,8 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
     return run
 
 
-def require_fast(accelerator: Accelerator, config: TrainConfig) -> None:
-    """Refuse what cannot be recorded.
+def make_fast(generator: SRModel, accelerator: Accelerator, config: TrainConfig) -> None:
+    """Refuse what cannot be recorded, and let a RRIM compute by its kernels for a GPU.
 
     Raises:
         SRHubError: without a CUDA GPU or Triton, with several processes, or if the losses change.
@@ -104,6 +98,12 @@ def require_fast(accelerator: Accelerator, config: TrainConfig) -> None:
         raise SRHubError("--fast is for one process: leave it out of a run on several")
     if config.pixel_steps:
         raise SRHubError(f"--fast: the losses change at step pixel_steps={config.pixel_steps}")
+    if config.architecture == "RRIM":
+        try:
+            from training.lines import use_lines
+        except ImportError:
+            raise SRHubError("--fast runs RRIM by Triton: pip install triton") from None
+        use_lines(generator)
 
 
 def choose_config(options: argparse.Namespace) -> TrainConfig:
