@@ -79,7 +79,7 @@ def rrdbnet_light(scale: int) -> TrainConfig:
     """`rrdbnet` with 3 blocks instead of 23, by the recipe of `rrim`: a tenth of the size.
 
     Command: `python -m training.train rrdbnet-light --data D --val V --out runs/rrdbnet`.
-    Measured: 31.31 / 28.09 dB (5000 steps of Adam at 1e-3).
+    Measured: 31.34 / 28.16 dB (5000 steps of Adam at 1e-3, 2400 of Muon at 5e-4).
     """
     return rrim(scale).changed(architecture="RRDBNet", arguments={"scale": scale, **LIGHT_RRDBNET})
 
