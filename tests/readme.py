@@ -8,13 +8,13 @@ from sr_hub.webapp.printed import main_report
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-RESULTS = ROOT / "sr_hub" / "results" / "x4.json"
+RESULTS = ROOT / "sr_hub" / "results"
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 
 
 def results_section() -> str:
     """The Markdown between the two marks of README.md."""
-    results = read_results(RESULTS)
+    results = read_results(RESULTS / "x4.json")
     parts = [
         _table(results, "y", ("psnr", "ssim")),
         _protocol_note(results, "y"),
@@ -22,6 +22,8 @@ def results_section() -> str:
         _protocol_note(results, "report"),
         f"Made by `{results['command']}` on {results['hardware']}; seconds are per picture of "
         "Set14, in float32. LPIPS is version 0.1 with SqueezeNet, lower is better.",
+        "Other scales, protocol `y`, low resolution made by the antialiased bicubic:",
+        _other_scales("y", ("psnr", "ssim")),
     ]
     return "\n\n".join(parts)
 
@@ -61,6 +63,20 @@ def _table(results: dict, protocol: str, metrics: tuple[str, ...], *, beside: bo
             cells += [_cell(v, ("lpips",), protocol) for v in values]
             cells.append(show(rows["Set14"][model]["seconds"], "seconds", protocol))
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _other_scales(protocol: str, metrics: tuple[str, ...]) -> str:
+    measured = [read_results(RESULTS / name) for name in ("x2.json", "x3.json")]
+    datasets = list(measured[0]["datasets"])
+    head = ["model", "scale", "parameters", *(f"{dataset} PSNR / SSIM" for dataset in datasets)]
+    lines = ["| " + " | ".join(head) + " |", "|---|---:|---:|" + "---|" * len(datasets)]
+    for results in measured:
+        rows = [{r.model: r.values for r in rows_of(results, d, protocol)} for d in datasets]
+        for model, facts in results["models"].items():
+            parameters = f"{facts['parameters']:,}" if facts["parameters"] else "–"
+            cells = [_cell(row[model], metrics, protocol) for row in rows]
+            lines.append(f"| {model} | {results['scale']} | {parameters} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
