@@ -32,7 +32,9 @@ TRAINING = {
     "steps": "training: steps",
     "cpu_seconds": "training: CPU-seconds",
     "gpu_seconds": "training: GPU-seconds",
-    "seconds_per_epoch": "training: seconds per epoch of 200 steps",
+    "seconds_per_epoch": "training: seconds per epoch of 200 steps, of the last run",
+    "batch": "training: batch of the last run",
+    "hardware": "training: hardware",
     "loss": "training: loss at the end",
 }
 
@@ -88,10 +90,15 @@ def _costs(results: dict[str, Any], *names: str) -> str:
         rows[f"seconds per picture of {dataset}, float32"] = [f"{seconds[n]:.3f}" for n in names]
     for key, label in TRAINING.items():
         if any(key in training[name] for name in names):
-            rows[label] = [f"{training[name].get(key, 'not known')}" for name in names]
+            rows[label] = [f"{training[name].get(key, _unsaid(key))}" for name in names]
     lines = [f"| | {' | '.join(names)} |", "|---|---:|---:|"]
     lines += [f"| {label} | {' | '.join(cells)} |" for label, cells in rows.items()]
     return "\n".join(lines) + "\n"
+
+
+def _unsaid(key: str) -> str:
+    """What a row says of a training without such an entry: only some had a GPU."""
+    return "none" if key == "gpu_seconds" else "not known"
 
 
 def _scores(results: dict[str, Any], known: str, challenger: str) -> tuple[str, list[str]]:
