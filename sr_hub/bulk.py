@@ -147,7 +147,8 @@ def _single(source: Path, target: Path, format: str | None) -> Job:
 def _folder(source: Path, target: Path, format: str, recursive: bool) -> list[Job]:
     suffixes = readable_suffixes()
     found = sorted(source.rglob("*") if recursive else source.iterdir())
-    inside = [path.relative_to(source) for path in found if target not in path.parents]
+    results = target.resolve()
+    inside = [path.relative_to(source) for path in found if results not in path.resolve().parents]
     pictures = [
         path
         for path in inside

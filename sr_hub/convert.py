@@ -69,7 +69,7 @@ def convert(
         (staging / CONFIG_FILE).write_text(json.dumps(config) + "\n")
         model = MODELS[layout.architecture].from_folder(staging)
         (staging / SOURCE_FILE).write_text(json.dumps(origin, indent=2) + "\n")
-        model.save_pretrained(staging)
+        model.save_pretrained(staging, repo_id=out.resolve().name)
         staging.rename(out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -1,6 +1,7 @@
 """The commands about pictures: `upscale` and `models`."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -85,6 +86,8 @@ def upscale_command(
 
     name = format.upper() if format else None
     jobs = find_jobs(source, target, format=name, recursive=recursive)
+    if report:
+        _check_report(report, jobs)
     upscaler = _upscaler(model, revision, fidelity, tile=tile, precision=precision, device=device)
     start, rows = time.perf_counter(), []
     try:
@@ -176,6 +179,18 @@ def _summary(rows: "list[Row]", seconds: float) -> str:
     return f"{', '.join(parts)}, in {seconds:.1f} s"
 
 
+def _check_report(path: Path, jobs: "list[Job]") -> None:
+    """Refuse, before the work, a report that would replace a picture or cannot be written."""
+    pictures = {picture.resolve() for job in jobs for picture in (job.source, job.target)}
+    if path.resolve() in pictures:
+        raise SRHubError(f"--report {path} is one of the pictures: give it another name")
+    if path.is_dir():
+        raise SRHubError(f"--report {path} is a folder: give it a file's name")
+    whole = next(parent for parent in path.resolve().parents if parent.exists())
+    if not whole.is_dir() or not os.access(whole, os.W_OK):
+        raise SRHubError(f"--report {path} cannot be written: {whole} is no folder to write into")
+
+
 def _write_report(path: Path, rows: "list[Row]", upscaler: "Upscaler") -> None:
     from sr_hub import __version__
 
@@ -188,5 +203,5 @@ def _write_report(path: Path, rows: "list[Row]", upscaler: "Upscaler") -> None:
         "precision": upscaler.precision,
         "pictures": [asdict(row) for row in rows],
     }
-    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(report, indent=1) + "\n"  # in ASCII: a file's name may be no text at all
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -1,6 +1,7 @@
 """A network made ready for pictures: device, precision and tiles chosen, PIL in, PIL out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -217,7 +218,8 @@ class Upscaler:
         """The result of `enlarge`, with ever smaller tiles when a GPU runs out of memory."""
         while True:
             try:
-                return enlarge()
+                with _evaluating(self.model):
+                    return enlarge()
             except torch.OutOfMemoryError:
                 if self.tile is not None:
                     raise SRHubError(
@@ -243,6 +245,19 @@ def upscale(image: Image.Image, model: str | Path = "rrim-x4", **options: object
 @lru_cache(maxsize=4)
 def _loaded(model: str | Path, **options: object) -> Upscaler:
     return Upscaler(model, **options)
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Within it, a network that somebody trains meanwhile is in evaluation mode."""
+    training = network.training
+    if training:
+        network.eval()
+    try:
+        yield
+    finally:
+        if training:
+            network.train()
 
 
 def _name_of(model: SRModel | str | Path) -> str:

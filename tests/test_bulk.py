@@ -50,6 +50,16 @@ def test_results_inside_the_source_are_not_enlarged_again(tmp_path, upscaler):
         list(run_jobs(jobs, upscaler))
 
 
+def test_results_inside_the_source_are_known_by_any_spelling(tmp_path, upscaler, monkeypatch):
+    picture(tmp_path / "in" / "a.png")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "in" / "out")
+    picture(tmp_path / "in" / "out" / "a.png")
+    for target in (tmp_path / "in" / "out", Path("in/../in/out"), tmp_path / "link"):
+        jobs = find_jobs(Path("in"), target, recursive=True)
+        assert [job.source for job in jobs] == [Path("in/a.png")]
+
+
 def test_no_two_pictures_become_one_file(tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     for name in ("a.png", "a.jpg", "B.png", "b.jpg", "c.png", "a.jpg.bmp"):

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import sr_hub
 from sr_hub.cli import app, main
+from sr_hub.errors import SRHubError
 from sr_hub.image import decode, encode
 from sr_hub.models.rrim import RRIM
 from sr_hub.records import FORMAT, write_results
@@ -94,6 +95,35 @@ def test_a_folder_of_all_kinds_with_two_bad_files(folder, tmp_path, model_folder
     assert len(rows) == 9
     assert rows[str(folder / "photo.jpg")]["output_size"] == [52, 36]
     assert rows[str(folder / "text.png")]["status"] == "failed"
+
+
+def test_a_report_that_would_replace_a_picture_is_refused_before_the_work(tmp_path, model_folder):
+    source, target = tmp_path / "a.png", tmp_path / "b.png"
+    noise(3).save(source)
+    before = source.read_bytes()
+    for report, said in (
+        (source, "is one of the pictures"),
+        (target, "is one of the pictures"),
+        (tmp_path, "is a folder"),
+        (source / "r.json", "cannot be written"),
+    ):
+        with pytest.raises(SRHubError, match=said):
+            run("upscale", source, target, "--model", model_folder, "--report", report)
+    assert source.read_bytes() == before and not target.exists()
+
+
+def test_a_report_can_name_a_file_whose_name_is_no_text(tmp_path, model_folder):
+    folder, report = tmp_path / "in", tmp_path / "report.json"
+    folder.mkdir()
+    noise(3).save(folder / "a.png")
+    try:
+        (folder / "a.png").rename(os.fsdecode(os.fsencode(folder) + b"/b\xff.png"))
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    arguments = (folder, tmp_path / "out", "--model", model_folder, "--report", report)
+    assert run("upscale", *arguments)[0] == 0
+    (row,) = json.loads(report.read_text())["pictures"]
+    assert os.fsencode(row["input"]).endswith(b"b\xff.png")
 
 
 def test_the_command_gives_the_pixels_of_upscaler(tmp_path, model_folder):

@@ -191,6 +191,7 @@ def test_the_folder_says_where_the_weights_are_from_and_under_which_licence(hub,
     )
     assert result.exit_code == 0, result.output
     assert "SRVGGNetCompact x4" in result.output
+    assert (tmp_path / "out" / "README.md").read_text().partition("\n# ")[2].startswith("out\n")
     assert push_folder(tmp_path / "out", "user/compact-x4")
     assert load_model("user/compact-x4").scale == 4
     card = ModelCard.load("user/compact-x4")

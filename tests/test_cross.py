@@ -40,6 +40,15 @@ def test_what_the_second_path_sees_is_brought_near_to_what_the_first_sees(batche
     assert joined < 0.7 * first.var()
 
 
+def test_the_crossed_network_enlarges_as_the_network_did(batches):
+    model = RRIM(**SMALL, bicubic_skip=False).eval()
+    crossed = cross.cross(model, batches)
+    image = torch.rand(1, 3, 12, 12)
+    with torch.inference_mode():
+        before, after = model(image), crossed(image)
+    assert (after - before).var() < 0.2 * before.var()
+
+
 def test_the_command_writes_a_folder_that_loads(tmp_path, capsys):
     RRIM(**SMALL).save_pretrained(tmp_path / "model")
     (tmp_path / "pictures").mkdir()

@@ -9,10 +9,11 @@ from torch import nn
 import sr_hub
 from sr_hub.blocks import ShuffledConv2d
 from sr_hub.bundled import bundled_models
+from sr_hub.contestants import load_contestants
 from sr_hub.degrade import downscale, quantise
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode, to_tensor
-from sr_hub.models import BASELINES, MODELS, load_model
+from sr_hub.models import BASELINES, ESPCN, MODELS, load_model
 from sr_hub.models.rrim import RRIM, InceptionModule, parse_branches
 
 SMALL = {
@@ -310,6 +311,16 @@ def block_power(image, unit):
         powers.append(torch.fft.rfft2(blocks).abs().square())
     of_image, of_unit = powers
     return (of_image / (of_unit.sum((1, 2), keepdim=True) + 1)).mean(0)[:17]
+
+
+def test_a_path_is_a_folder_even_under_a_bundled_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small("ESPCN").save_pretrained("rrim-x4")
+    small("ESPCN").save_pretrained("bicubic")
+    assert type(load_model(Path("rrim-x4"))) is type(load_model(Path("bicubic"))) is ESPCN
+    assert type(load_model("rrim-x4")) is RRIM
+    (row,) = load_contestants(["./rrim-x4"], 4, device="cpu")
+    assert row.facts["architecture"] == "ESPCN"
 
 
 def test_unknown_names_are_refused_with_what_there_is():

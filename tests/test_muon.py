@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from sr_hub.models import RRIM
 from training.muon import RMS, Muon, orthogonalise
 
 RATE = 1e-2
@@ -56,6 +57,15 @@ def test_hidden_kernels_take_a_step_of_the_usual_size_and_the_rest_is_adams():
             assert values.max() < 2 * values.min()
         else:
             torch.testing.assert_close(after, adams.state_dict()[name])
+
+
+def test_a_second_head_is_adams_like_the_first():
+    network = RRIM(crossed=True, channels=4, groups=1, shallow="3:4", middle="3:4", deep="3:4")
+    hidden = Muon(network, lr=RATE, betas=(0.9, 0.99)).param_groups[0]["params"]
+    names = {id(tensor): name for name, tensor in network.named_parameters()}
+    moved = {names[id(tensor)] for tensor in hidden}
+    assert not moved & {"head.0.weight", "crossed_head.0.weight", "tail.4.weight"}
+    assert {"head.2.weight", "crossed_head.2.weight", "join.weight"} <= moved
 
 
 def test_the_memory_format_makes_no_difference():

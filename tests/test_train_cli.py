@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,8 +25,10 @@ from training.config import TrainConfig
 from training.data import Pictures
 from training.discriminators import DISCRIMINATORS
 from training.perceptual import LAYERS
+from training.push import chosen_row
 from training.recipes import RECIPES
 from training.run import Run
+from training.setup import read_run
 
 ROOT = Path(__file__).parents[1]
 
@@ -179,6 +182,35 @@ def test_start_from_takes_the_weights_and_the_arguments_of_a_folder(finished, pi
         assert torch.equal(tensor, weights[name])
     with pytest.raises(SRHubError, match="holds a RRIM; this recipe trains a SRResNet"):
         make_run(pictures, tmp_path / "other", "srgan", "--start-from", str(finished / "model"))
+
+
+def test_start_from_refuses_what_would_make_another_network(finished, pictures, tmp_path):
+    folder = str(finished / "model")
+    for more, said in (
+        (["--scale", "2"], "--scale 2: the weights to go on from enlarge by 4"),
+        (["--set", "arguments.groups=3"], "arguments.groups is .*--start-from takes the network"),
+    ):
+        with pytest.raises(SRHubError, match=said):
+            make_run(pictures, tmp_path / "run", "tiny", "--start-from", folder, *more)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("inside", "origin"), [("best", "begun"), ("", "begun")])
+def test_a_resumed_run_keeps_where_it_began(finished, pictures, tmp_path, inside, origin):
+    begun, out = tmp_path / "begun", tmp_path / "run"
+    shutil.copytree(finished / "model", begun / inside)
+    line = command(pictures, out, "tiny", "--steps", "2")
+    assert train.main([*line, "--start-from", str(begun / inside)]) == 0
+    assert read_run(out)["start_from"] == origin
+    assert train.main([*command(pictures, out, "tiny", "--steps", "4"), "--resume"]) == 0
+    assert read_run(out)["start_from"] == origin
+
+
+def test_push_tells_the_score_of_the_best_by_the_measure_of_the_end():
+    by_psnr = [{"step": 2, "val_psnr_y": 28.5}]
+    by_lpips = [{"step": s, "val_psnr_y": 28, "val_lpips": v} for s, v in ((4, 0.2), (6, 0.1))]
+    assert chosen_row([*by_psnr, *by_lpips], "best")["step"] == 6
+    assert chosen_row(by_psnr, "best")["step"] == 2
 
 
 def test_a_gan_run_can_start_with_the_discriminator_of_another(finished, pictures, tmp_path):

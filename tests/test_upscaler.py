@@ -387,6 +387,17 @@ def test_wrong_options_are_named(options, message):
         Upscaler(Interpolation(), **options)
 
 
+def test_a_network_that_is_trained_meanwhile_is_not_touched():
+    network = small("SRResNet")
+    upscaler = Upscaler(network, device="cpu")
+    expected = upscaler(noise()).tobytes()
+    network.train()
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    assert upscaler(noise()).tobytes() == expected
+    assert network.training
+    assert all(torch.equal(before[name], buffer) for name, buffer in network.named_buffers())
+
+
 def test_the_function_keeps_the_model_loaded(monkeypatch):
     import sr_hub
 

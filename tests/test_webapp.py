@@ -1,6 +1,7 @@
 """The app without a browser: endpoints over the loopback, handlers, texts, tables, clean-up."""
 
 import csv
+import dataclasses
 import os
 import re
 import sys
@@ -31,7 +32,16 @@ from sr_hub.metrics import Protocol  # noqa: E402
 from sr_hub.models import RRDBNet, load_model  # noqa: E402
 from sr_hub.publish import push_folder  # noqa: E402
 from sr_hub.records import FORMAT, read_results, write_results  # noqa: E402
-from sr_hub.webapp import comparing, fields, i18n, plot, theme, view, work  # noqa: E402
+from sr_hub.webapp import (  # noqa: E402
+    comparing,
+    fields,
+    i18n,
+    plot,
+    theme,
+    upscaling,
+    view,
+    work,
+)
 from sr_hub.webapp.benchmarks import Benchmarks  # noqa: E402
 from sr_hub.webapp.comparing import CompareHandlers, make_small  # noqa: E402
 from sr_hub.webapp.engine import OTHERS_KEPT, Engine, StoppedError  # noqa: E402
@@ -377,6 +387,36 @@ def test_an_animation_is_said_to_be_one(offer, tmp_path, monkeypatch):
     assert len(said) == 1 and "moving.gif" in said[0] and "2 pictures" in said[0]
 
 
+def test_a_run_that_fails_leaves_what_the_page_shows(offer, photo, truth):
+    first = run_upscale(offer, photo)[-1][6]
+    with pytest.raises(gr.Error):
+        run_upscale(offer, photo, hub="no id", old=first)
+    assert UpscaleHandlers(offer).look(first, 1, 1, 1) != (gr.skip(),) * 7
+    compared = run_compare(offer, truth)[0]
+    with pytest.raises(gr.Error):
+        run_compare(offer, truth, models=("no id",), old=compared)
+    assert compared.folder.exists()
+    run_compare(offer, truth, old=compared)
+    assert not compared.folder.exists()
+
+
+def test_methods_beyond_those_shown_are_named(offer, photo, monkeypatch):
+    said = []
+    monkeypatch.setattr(gr, "Info", said.append)
+    also = ["nearest", "bilinear", "bicubic-opencv", "srgan-x4", "rrim-gan-x4"]
+    assert len(run_upscale(offer, photo, also=also)[-1][6].results) == 6
+    assert len(said) == 1 and "6 methods" in said[0] and said[0].endswith("rrim-gan-x4")
+
+
+def test_only_results_of_one_scale_compete(offer, photo):
+    state = run_upscale(offer, photo, also=[])[-1][6]
+    say = i18n.texts("en").__getitem__
+    assert "class='best'" in upscaling.numbers(state, say)
+    result = state.results["bicubic"]
+    state.results["bicubic"] = dataclasses.replace(result, scale=2)
+    assert "class='best'" not in upscaling.numbers(state, say)
+
+
 def test_a_new_run_and_old_age_remove_a_visitors_files(offer, photo):
     first = run_upscale(offer, photo)[-1][6]
     second = run_upscale(offer, photo, old=first)[-1][6]
@@ -388,9 +428,9 @@ def test_a_new_run_and_old_age_remove_a_visitors_files(offer, photo):
     assert UpscaleHandlers(offer).look(second, 1, 1, 1) == (gr.skip(),) * 7
 
 
-def run_compare(offer, path, low=None, damage=(0, 0, 100), models=("bicubic", "rrim-x4")):
+def run_compare(offer, path, low=None, damage=(0, 0, 100), models=("bicubic", "rrim-x4"), old=None):
     return CompareHandlers(offer).run(
-        str(path), low, *damage, list(models), "y", None, VISITOR, lambda *_, **__: 0
+        str(path), low, *damage, list(models), "y", old, VISITOR, lambda *_, **__: 0
     )
 
 

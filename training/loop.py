@@ -11,7 +11,13 @@ from torch import Tensor
 
 from sr_hub.errors import SRHubError
 from training.checkpoint import LAST_FILE, State, save_generator
-from training.parallel import any_process, average_gradients, average_numbers, share_buffers
+from training.parallel import (
+    any_process,
+    average_gradients,
+    average_numbers,
+    from_main,
+    share_buffers,
+)
 from training.run import Run
 from training.samples import write_samples
 from training.steps import (
@@ -38,7 +44,7 @@ def fit(run: Run) -> State:
         SRHubError: if steps that are not finite keep coming after `MAX_ROLLBACKS` roll-backs.
     """
     config, state = run.config, run.state
-    if not (run.out / LAST_FILE).exists():
+    if from_main(run.accelerator, not (run.out / LAST_FILE).exists()):
         run.save()
     run.journal.start(state.step)
     clock = time.monotonic() - state.seconds

@@ -26,21 +26,27 @@ RMS = 0.2
 means the same for both."""
 
 
+COLOURS = 3
+"""Inputs of a convolution that reads the picture, like that of a second head."""
+
+
 class Muon(torch.optim.Adam):
     """Muon for the hidden kernels of a network, Adam for everything else.
 
-    Hidden are all convolutions but the first and the last one. Each kernel is a matrix with a row
-    for each output. Matrices of one shape are computed together, which `torch.optim.Muon`, made for
-    the large ones of language models, does not do.
+    Hidden are all convolutions but the first and the last one, and those that read the picture too.
+    Each kernel is a matrix with a row for each output (of a transposed convolution, each input).
+    Matrices of one shape are computed together, which `torch.optim.Muon`, made for the large ones
+    of language models, does not do.
 
     Args:
-        module: the network; its kernels are (outputs, inputs, height, width).
+        module: the network.
         lr: learning rate of both.
         betas: Adam's decays.
     """
 
     def __init__(self, module: nn.Module, *, lr: float, betas: tuple[float, float]) -> None:
-        hidden = [weight for weight in module.parameters() if weight.ndim == 4][1:-1]
+        kernels = [weight for weight in module.parameters() if weight.ndim == 4]
+        hidden = [kernel for kernel in kernels[1:-1] if kernel.shape[1] != COLOURS]
         known = {id(weight) for weight in hidden}
         others = [weight for weight in module.parameters() if id(weight) not in known]
         groups = [{"params": hidden, "hidden": True}, {"params": others, "hidden": False}]

@@ -6,6 +6,7 @@ which the card tells) and `metrics.json` (its validation). `--dry-run` writes th
 
 import argparse
 import json
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -104,7 +105,11 @@ def gather(
 def chosen_row(rows: list[dict[str, Any]], which: str) -> dict[str, Any]:
     """The validation of the generator that is pushed; an empty one if there was none."""
     if which == "best" and rows:
-        return min(rows, key=lambda row: badness(row)[1])
+        measure = badness(rows[-1])[0]  # a run resumed with another one starts its best anew
+        return min(
+            (row for row in rows if badness(row)[0] == measure),
+            key=lambda row: badness(row)[1] if math.isfinite(badness(row)[1]) else math.inf,
+        )
     if which.startswith("step-"):
         rows = [row for row in rows if row["step"] == int(which.removeprefix("step-"))]
     return rows[-1] if rows else {}

@@ -28,6 +28,7 @@ from training.data import Pictures
 from training.discriminators import DISCRIMINATORS
 from training.journal import RUN_FILE, write_run
 from training.muon import Muon
+from training.parallel import from_main
 from training.perceptual import MIN_SIDE, POOLED, VGG19
 from training.recipes import RECIPES
 from training.recorded import RecordedStep
@@ -36,6 +37,9 @@ from training.steps import Context
 from training.validation import Distance
 
 logger = logging.getLogger(__name__)
+
+SCALE = 4
+"""Enlargement of a new run that is given none."""
 
 PUBLIC = Path("public")
 """In place of a file: download the weights that are public."""
@@ -79,7 +83,7 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
         started=started,
         recorded=RecordedStep(state, context) if options.fast else None,
     )
-    if options.resume and (options.out / LAST_FILE).exists():
+    if from_main(accelerator, options.resume and (options.out / LAST_FILE).exists()):
         run.load()
     if run.is_main:
         write_run(options.out, describe(run, options))
@@ -112,7 +116,7 @@ def choose_config(options: argparse.Namespace) -> TrainConfig:
     Raises:
         SRHubError: if the folder holds a run but is not to be resumed, or one of another recipe.
     """
-    config, saved = RECIPES[options.recipe](options.scale), None
+    config, saved = RECIPES[options.recipe](options.scale or SCALE), None
     if (options.out / LAST_FILE).exists():
         if not options.resume:
             raise SRHubError(
@@ -126,9 +130,19 @@ def choose_config(options: argparse.Namespace) -> TrainConfig:
         config = TrainConfig(saved["config"]["architecture"]).changed(**saved["config"])
     elif options.start_from:
         config = config_of_folder(config, options.start_from)
+    scale = config.arguments["scale"]
+    if options.scale not in (None, scale):
+        raise SRHubError(f"--scale {options.scale}: the weights to go on from enlarge by {scale}")
     names = ("steps", "batch", "patch", "lr", "seed")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     chosen = config.changed(**given).with_settings(options.settings)
+    if options.start_from and chosen.arguments != config.arguments:
+        changed = [k for k, v in chosen.arguments.items() if v != config.arguments.get(k)]
+        there = config.arguments.get(changed[0])
+        raise SRHubError(
+            f"arguments.{changed[0]} is {there} in {options.start_from}: "
+            f"--start-from takes the network as it is, --init-from only what fits"
+        )
     if saved:
         for field in dataclasses.fields(TrainConfig):
             before, after = getattr(config, field.name), getattr(chosen, field.name)
@@ -269,13 +283,24 @@ def read_run(out: Path) -> dict:
         raise SRHubError(f"{out} holds no run: it has no {RUN_FILE}") from None
 
 
+def _origin(options: argparse.Namespace) -> str | None:
+    """The name of the run or model whose weights the run began with; a resumed run keeps it."""
+    if options.resume and (options.out / RUN_FILE).exists():
+        return read_run(options.out).get("start_from")
+    if options.start_from is None:
+        return None
+    folder = options.start_from.resolve()
+    within_a_run = folder.name in ("best", "model") or folder.name.startswith("step-")
+    return folder.parent.name if within_a_run else folder.name
+
+
 def describe(run: Run, options: argparse.Namespace) -> dict:
     """What a reader of the results must know: recipe, config, data, machine."""
     device = run.accelerator.device
     return {
         "recipe": options.recipe,
         "command": " ".join(["python -m training.train", *map(_word, sys.argv[1:])]),
-        "start_from": options.start_from and options.start_from.resolve().parent.name,
+        "start_from": _origin(options),
         "commit": _commit(),
         "config": dataclasses.asdict(run.config),
         "parameters": run.state.generator.num_parameters,

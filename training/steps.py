@@ -41,8 +41,11 @@ class Context:
 
 
 def grid_corner(seed: int, step: int) -> Tensor:
-    """The corner (2,), row and column, from which VGG19 looks at the patches of a step."""
-    return torch.from_numpy(np.random.default_rng([seed, step]).integers(POOLED, size=2))
+    """The corner (2,), row and column, from which VGG19 looks at the patches of a step.
+
+    Its stream is another than that of the crops, [seed, step, rank], which fills up with zeros.
+    """
+    return torch.from_numpy(np.random.default_rng([seed, step, 0, 1]).integers(POOLED, size=2))
 
 
 def off_the_grid(*images: Tensor, corner: Tensor) -> list[Tensor]:

@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on where the run in --out stopped, if any",
     )
-    add("--scale", type=int, default=4, help="enlargement: 2, 3 or 4")
+    add("--scale", type=int, help="enlargement: 2, 3 or 4; 4 if left out")
     add("--steps", type=int, help="optimizer steps in all")
     add("--batch", type=int, help="patches in a step, on each process")
     add("--patch", type=int, help="side of a low-resolution patch, in pixels")

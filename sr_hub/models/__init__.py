@@ -50,7 +50,7 @@ def load_model(
     Args:
         name: what to load, tried in this order: a bundled model ("rrim-x4") or a baseline
             ("bicubic"), a local Hub folder, a Hub id ("user/repo"). The first two never touch the
-            network.
+            network. A `Path` is always a folder of its own.
         revision: branch, tag or commit of a Hub id.
         token: a Hub token, True for the stored one, False for none.
         cache_dir: where Hub downloads are kept, instead of the usual cache.
@@ -60,9 +60,10 @@ def load_model(
     Raises:
         SRHubError: if nothing has that name, or what has it is not a sound checkpoint.
     """
-    if str(name) in BASELINES:
-        return Interpolation(mode=str(name)).eval()
-    folder = bundled_models().get(str(name), Path(name))
+    by_name = isinstance(name, str)
+    if by_name and name in BASELINES:
+        return Interpolation(mode=name).eval()
+    folder = bundled_models().get(name, Path(name)) if by_name else name
     if not folder.is_dir():
         if str(name).count("/") != 1:
             raise SRHubError(

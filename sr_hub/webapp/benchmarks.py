@@ -83,6 +83,8 @@ class Benchmarks:
         parts = []
         if printed := main_report(dataset):
             about = say("benchmarks_reports_info")
+            if self.rows(dataset, Protocol.REPORT):
+                about += f" {say('benchmarks_reports_met')}"
             if protocol == Protocol.REPORT:
                 parts.append(f"<p class='note'>{about}</p>")
             else:

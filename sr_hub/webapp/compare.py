@@ -78,7 +78,7 @@ def build_compare(engine: Engine) -> None:
     looked = {"fn": handlers.look, "inputs": [work, protocol, *place], "outputs": seen, **light}
     shown.select(handlers.point, [work], place[:2], **light).then(**looked)
     for control in place:
-        control.release(**looked)
+        control.input(**looked, trigger_mode="always_last")
     _endpoint(handlers, engine)
 
 

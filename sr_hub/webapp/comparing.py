@@ -97,8 +97,6 @@ class CompareHandlers:
         if not truth or not models:
             name = "no_model" if truth else "no_truth"
             raise gr.Error(message(name, request), print_exception=False)
-        discard(old)
-
         try:
             with self.engine.running(request.session_hash):
                 progress(0, desc=message("reading", request))
@@ -106,7 +104,9 @@ class CompareHandlers:
                 reporter = partial(self.engine.reporter, request=request, progress=progress)
                 work = self._enlarge(truth, lr, hr, models, reporter)
                 progress(0, desc=message("measuring", request))
-                return work, *first_look(work, protocol, speaker(request))
+                seen = first_look(work, protocol, speaker(request))
+                discard(old)
+                return work, *seen
         except StoppedError:
             gr.Info(message("stopped", request))
             return (gr.skip(),) * 12

@@ -61,7 +61,7 @@ def build_upscale(engine: Engine) -> None:
     looked = {"fn": handlers.look, "inputs": [work, *place], "outputs": [shown, *panes], **light}
     shown.select(handlers.point, [work], place[:2], **light).then(**looked)
     for control in place:
-        control.release(**looked)
+        control.input(**looked, trigger_mode="always_last")
     emptied = [asked[0], slider, download, table_html, section, work]
     again.click(start_over, [work], emptied, **light)
     _endpoint(handlers, engine)

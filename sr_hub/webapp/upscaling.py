@@ -59,11 +59,13 @@ class UpscaleHandlers:
         """
         if not path:
             raise gr.Error(message("no_picture", request), print_exception=False)
-        discard(old)
         chosen = (hub or "").strip() or model
         if fidelity_of == model and self.engine.pair(chosen):
             chosen = self.engine.at_fidelity(chosen, fidelity)
-        names = list(dict.fromkeys([BICUBIC, chosen, *also]))[:PANES]
+        names = list(dict.fromkeys([BICUBIC, chosen, *also]))
+        if left_out := names[PANES:]:
+            gr.Info(message("left_out", request, str(PANES), ", ".join(left_out)))
+        names = names[:PANES]
         order = sorted(names, key=self.engine.place)
         try:
             with self.engine.running(request.session_hash):
@@ -75,6 +77,8 @@ class UpscaleHandlers:
                 for name in names:
                     report = self.engine.reporter(name, request, progress)
                     yield self._step(name, image, work, report, request)
+                    if old and chosen in work.results:
+                        discard(old)  # not before: until then the page still shows it
         except StoppedError:
             gr.Info(message("stopped", request))
         except SRHubError as error:
@@ -203,11 +207,12 @@ def numbers(work: Work, say: Say) -> str:
         say("table_seconds"),
         f"{say('table_consistency')} (dB)",
     ]
+    alike = len({result.scale for result in work.results.values()}) == 1
     top = max(round(result.consistency, 2) for result in work.results.values())
     lines = []
     for name, result in work.shown():
         size, kept = f"{result.size[0]} × {result.size[1]}", show(result.consistency, "psnr", "y")
-        best = frozenset({2} if round(result.consistency, 2) == top else ())
+        best = frozenset({2} if alike and round(result.consistency, 2) == top else ())
         kind = "chosen" if name == work.chosen else ""
         lines.append(Line(name, (size, f"{result.seconds:.2f}", kept), best, kind))
     width, height = work.size
