@@ -6,6 +6,7 @@ with the outputs that are there.
 """
 
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,9 @@ Job = tuple[str, str]
 Distance = Callable[[Tensor, Tensor], float]
 
 LPIPS = "lpips"
+
+_STARTING = threading.Lock()
+"""Held while PyTorch's number of threads is not what it was."""
 
 
 @dataclass(frozen=True)
@@ -199,14 +203,28 @@ def _check_task(
 
 def _side_by_side(number: Callable[[Job], Values], jobs: Sequence[Job]) -> list[Values]:
     """The numbers of all jobs, one job on each core: the operations are too small to be split."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    one = {"initializer": torch.set_num_threads, "initargs": (1,)}
-    try:
-        with ThreadPoolExecutor(threads, **one) as pool:
-            return list(pool.map(number, jobs))
-    finally:
+    with _single_threaded() as pool:
+        return list(pool.map(number, jobs))
+
+
+def _single_threaded() -> ThreadPoolExecutor:
+    """A thread for each that PyTorch has here; in each of them it computes with one.
+
+    The number that a thread sets is also what later threads of the process begin with. So it is set
+    back as soon as all have begun, not after the work: an app enlarges at the same time.
+    """
+    with _STARTING:
+        threads = torch.get_num_threads()
+        pool = ThreadPoolExecutor(threads, initializer=_use_one_thread)
+        everybody = threading.Barrier(threads)
+        list(pool.map(lambda _: everybody.wait(), range(threads)))
         torch.set_num_threads(threads)
+    return pool
+
+
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)
+    torch.get_num_threads()  # the first call of a thread takes over what the process has
 
 
 @torch.inference_mode()

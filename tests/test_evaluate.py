@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -390,3 +391,27 @@ def test_a_crop_holds_the_pixels_themselves():
     image = torch.rand(1, 3, 20, 20)
     expected = from_tensor(image).crop((3, 5, 11, 13))
     assert figures.crop(image, figures.Box(3, 5, 8)).tobytes() == expected.tobytes()
+
+
+def test_pictures_that_others_enlarge_meanwhile_keep_all_cores(monkeypatch):
+    """An app measures for one visitor while it enlarges for another."""
+    seen = []
+
+    def look() -> int:
+        with ThreadPoolExecutor(1) as other:
+            return other.submit(torch.get_num_threads).result()
+
+    def measured(*_, **__):
+        seen.append((torch.get_num_threads(), look()))
+        return {"psnr": 1.0}
+
+    monkeypatch.setattr("sr_hub.evaluate.measure", measured)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        hr = torch.rand(1, 3, 16, 16)
+        score({"a": hr, "b": hr}, hr, ["y", "rgb"], 4)
+        after = torch.get_num_threads(), look()
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [(1, 3)] * 4 and after == (3, 3)
