@@ -89,6 +89,10 @@ def load_folder(network: type[Network], folder: Path) -> Network:
         raise SRHubError(f"{path} is damaged or not a safetensors file: {_line(error)}") from None
     sound = {name: _converted(path, name, t, expected[name]) for name, t in tensors.items()}
     model.load_state_dict(sound, strict=False, assign=True)  # the names were compared above
+    for name, buffer in dict(model.named_buffers()).items():
+        if buffer.is_meta:  # not persistent: no part of a state_dict, but of the file
+            owner, _, attribute = name.rpartition(".")
+            setattr(model.get_submodule(owner), attribute, sound[name])
     return model.eval()
 
 

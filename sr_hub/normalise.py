@@ -17,11 +17,14 @@ notice here, and 10-bit and 12-bit AVIF files with 8, which it does not tell.
 
 import io
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 from sr_hub.errors import SRHubError
+
+Value = TypeVar("Value")
 
 MODES = ("L", "LA", "RGB", "RGBA", "I;16")
 """Grey, grey with alpha, colour, colour with alpha (8 bits each), and grey with 16 bits."""
@@ -64,14 +67,14 @@ def normalise(image: Image.Image) -> Image.Image:
     if not all(image.size):
         raise SRHubError(f"{_name(image)} has no pixels")
     stored = _stored_mode(image)
-    notices = [*image.info.get("notices", ()), *_frames_and_depth(image, stored)]
+    notices = [*(_known(image, "notices", list) or []), *_frames_and_depth(image, stored)]
     if image.format == "TIFF":
         _exif(image, [])  # Pillow reads the groups when asked and closes the file with the pixels
     image.load()
     info = {"exif": _exif(image, notices), "text": _text(image)}
     picture = _in_known_mode(image, stored, notices)
     if image.mode not in ("CMYK", "LAB"):
-        info["icc_profile"] = image.info.get("icc_profile")
+        info["icc_profile"] = _known(image, "icc_profile", bytes)
     orientation = _orientation(image)
     if orientation in TURNS:
         picture = picture.transpose(TURNS[orientation])
@@ -113,7 +116,7 @@ def _in_known_mode(image: Image.Image, stored: str, notices: list[str]) -> Image
             f"convert it to 16-bit grey first"
         )
     if mode in ("CMYK", "LAB"):
-        return to_srgb(image, image.info.get("icc_profile"), notices)
+        return to_srgb(image, _known(image, "icc_profile", bytes), notices)
     if mode in PREMULTIPLIED:
         return image.convert(PREMULTIPLIED[mode])
     if mode == "RGBA" and stored.startswith("LA"):
@@ -175,9 +178,15 @@ def _exif(image: Image.Image, notices: list[str]) -> bytes | None:
 
 
 def _text(image: Image.Image) -> dict[str, str]:
-    text = getattr(image, "text", None) or image.info.get("text") or {}
+    text = getattr(image, "text", None) or _known(image, "text", dict) or {}
     skipped = ("XML:com.adobe.xmp", "Raw profile type")
     return {key: str(value) for key, value in text.items() if not key.startswith(skipped)}
+
+
+def _known(image: Image.Image, key: str, kind: type[Value]) -> Value | None:
+    """What `image.info` holds by a name, unless that is a text that a PNG file has by it."""
+    value = image.info.get(key)
+    return value if isinstance(value, kind) else None
 
 
 def _name(image: Image.Image) -> str:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
@@ -227,6 +228,28 @@ def test_a_loaded_network_trains(folder):
 def test_shared_slopes_are_still_shared_after_loading(tmp_path):
     LiteSRResNet().save_pretrained(tmp_path / "lite")
     assert load_model(tmp_path / "lite").num_parameters == LiteSRResNet().num_parameters
+
+
+class Centred(SRModel):
+    """A network of one's own, with a constant that no optimizer moves and no state_dict holds."""
+
+    def __init__(self, *, scale: int = 4, mean: float = 0.5) -> None:
+        super().__init__(scale=scale)
+        self.inner = ESPCN(scale=scale)
+        self.inner.register_buffer("mean", torch.full((1, 3, 1, 1), mean), persistent=False)
+
+    @property
+    def receptive_field(self) -> int:
+        return self.inner.receptive_field
+
+    def forward(self, x):
+        return self.inner(x - self.inner.mean) + self.inner.mean
+
+
+def test_a_network_of_ones_own_with_a_constant_that_is_not_persistent_loads(tmp_path):
+    network, x = Centred(mean=0.25).eval(), torch.rand(1, 3, 5, 6)
+    network.save_pretrained(tmp_path / "own")
+    assert torch.equal(Centred.from_folder(tmp_path / "own")(x), network(x))
 
 
 def test_an_interrupted_save_leaves_the_old_files(folder, monkeypatch):

@@ -174,6 +174,17 @@ def test_text_of_a_png_is_kept():
     assert decode(encode(image)).info["text"] == image.info["text"]
 
 
+@pytest.mark.parametrize("key", ["notices", "text", "icc_profile", "exif", "dpi"])
+def test_png_text_of_any_name_is_text(key):
+    image = Image.new("RGB", (4, 3))
+    image.info = {"text": {key: "abc"}}
+    again = decode(encode(image))
+    assert again.info["text"] == {key: "abc"}
+    assert again.info.keys() <= {"text", "notices"}
+    for format in FORMATS:
+        assert decode(encode(again, format=format)).size == (4, 3)
+
+
 def test_quality_is_for_lossy_formats():
     values = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     image = Image.fromarray(values)
