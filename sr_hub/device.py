@@ -39,10 +39,11 @@ def pick_device(device: str | torch.device) -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen).item()  # "meta" makes tensors too, but they hold no numbers
+    except (RuntimeError, AssertionError, TypeError, ImportError):
         raise SRHubError(f"no device {str(device)!r} here: use auto, cpu, cuda or mps") from None
-    return torch.device(device)
+    return chosen
 
 
 def tile_area(run: Callable[[Tensor], Tensor], device: torch.device) -> int:

@@ -28,7 +28,7 @@ def convert_command(
     from sr_hub.convert import convert
 
     if license is None:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise SRHubError("name the licence of the weights: --license apache-2.0, for example")
         license = typer.prompt("Licence of the weights, as their source states it")
     model = convert(

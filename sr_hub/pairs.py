@@ -54,7 +54,10 @@ def find_dataset(folder: Path, scale: int) -> Dataset:
     low = folder / f"LRx{scale}"
     if not low.is_dir():
         return Dataset(name, tuple(Pair(n, path, None) for n, path in hr.items()), MADE_HERE)
-    lr = {stem.removesuffix(f"x{scale}"): path for stem, path in _pictures(low).items()}
+    lr = {
+        stem if stem in hr else stem.removesuffix(f"x{scale}"): path
+        for stem, path in _pictures(low).items()
+    }
     alone = sorted(hr.keys() ^ lr.keys())
     if alone:
         where = truth if alone[0] in hr else low

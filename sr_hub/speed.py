@@ -4,6 +4,8 @@ import json
 import multiprocessing
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -48,13 +50,19 @@ def measure_speed(
         precision: see `Upscaler`.
 
     Raises:
-        SRHubError: if there is no such model.
+        SRHubError: if there is no such model, or its process is ended by the system.
     """
     if side < 1 or repeats < 1:
         raise SRHubError(f"side and repeats are at least 1, not {side} and {repeats}")
     checksum = _checksum(name)
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        facts = pool.apply(_measure, (name, side, repeats, device, precision))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            facts = pool.submit(_measure, name, side, repeats, device, precision).result()
+        except BrokenProcessPool:
+            raise SRHubError(
+                f"the process that ran {name} was ended, as for want of memory: "
+                f"use a smaller side than {side}"
+            ) from None
     return Speed(name, checksum, *facts)
 
 

@@ -15,6 +15,7 @@ from sr_hub.alpha import join_alpha, keep_solid, split_alpha
 from sr_hub.base import SRModel
 from sr_hub.device import pick_device, tile_area
 from sr_hub.errors import SRHubError
+from sr_hub.folder import WEIGHTS_FILE
 from sr_hub.image import from_tensor, to_tensor
 from sr_hub.models import load_model
 from sr_hub.normalise import normalise
@@ -234,16 +235,20 @@ class Upscaler:
 def upscale(image: Image.Image, model: str | Path = "rrim-x4", **options: object) -> Image.Image:
     """`image` enlarged by the model of that name, which stays loaded for the next call.
 
-    `options` are those of `Upscaler`. The four models used last stay loaded.
+    `options` are those of `Upscaler`. The four models used last stay loaded, a folder as long as
+    its weights are the same file.
 
     Raises:
         SRHubError: as `Upscaler` does.
     """
-    return _loaded(model, **options)(image)
+    weights = Path(model) / WEIGHTS_FILE
+    saved = weights.stat().st_mtime_ns if weights.is_file() else None
+    return _loaded(model, saved, **options)(image)
 
 
 @lru_cache(maxsize=4)
-def _loaded(model: str | Path, **options: object) -> Upscaler:
+def _loaded(model: str | Path, saved: int | None, **options: object) -> Upscaler:
+    """`saved` is when the weights of a folder were written."""
     return Upscaler(model, **options)
 
 

@@ -89,6 +89,12 @@ def test_low_resolution_files_are_used_as_they_are(pairs_folder):
     assert find_dataset(pairs_folder, 2).low_resolution == MADE_HERE
 
 
+def test_equal_names_that_end_in_the_scale_are_a_pair(pairs_folder):
+    for kind in ("HR", "LRx4"):
+        (pairs_folder / kind / "one.png").rename(pairs_folder / kind / "onex4.png")
+    assert [pair.name for pair in find_dataset(pairs_folder, 4).pairs] == ["onex4"]
+
+
 def test_low_resolution_may_carry_the_scale_in_its_name(pairs_folder):
     (pairs_folder / "LRx4" / "one.png").rename(pairs_folder / "LRx4" / "onex4.png")
     assert find_dataset(pairs_folder, 4).pairs[0].lr.name == "onex4.png"

@@ -323,6 +323,12 @@ def test_a_path_is_a_folder_even_under_a_bundled_name(tmp_path, monkeypatch):
     assert row.facts["architecture"] == "ESPCN"
 
 
+@pytest.mark.parametrize("name", ["bicubic", "rrim-x4"])
+def test_a_revision_of_what_has_none_is_refused(name):
+    with pytest.raises(SRHubError, match=f"{name} is on this machine: a revision is for a Hub id"):
+        load_model(name, revision="v1.0")
+
+
 def test_unknown_names_are_refused_with_what_there_is():
     with pytest.raises(SRHubError, match="bicubic"):
         load_model("no-such-model")

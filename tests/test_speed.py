@@ -1,6 +1,7 @@
 """Seconds per megapixel and memory, measured, stored and told in the card."""
 
 import json
+import os
 
 import pytest
 from huggingface_hub import ModelCard
@@ -52,6 +53,16 @@ def test_numbers_of_other_weights_are_not_told(folder):
     store_speed(speed(hardware="Abacus"), folder)
     load_model(folder).save_pretrained(folder)
     assert "Abacus" not in (folder / "README.md").read_text()
+
+
+def killed(*_):
+    os._exit(9)
+
+
+def test_a_process_that_the_system_ends_is_an_error_and_no_endless_wait(monkeypatch):
+    monkeypatch.setattr("sr_hub.speed._measure", killed)
+    with pytest.raises(SRHubError, match="ran bicubic was ended"):
+        measure_speed("bicubic", side=8)
 
 
 def test_mistakes_are_one_line(tmp_path):

@@ -378,6 +378,9 @@ def test_automatic_tiles_follow_the_memory(monkeypatch):
     ("options", "message"),
     [
         ({"device": "banana"}, "no device 'banana'"),
+        ({"device": "meta"}, "no device 'meta'"),
+        ({"device": "hpu"}, "no device 'hpu'"),
+        ({"device": None}, "no device 'None'"),
         ({"precision": "fp16"}, "precision 'fp16'"),
         ({"tile": 0}, "tile=0"),
     ],
@@ -410,6 +413,23 @@ def test_the_function_keeps_the_model_loaded(monkeypatch):
     assert loads == ["some-model"]
     assert first.info["text"]["Model"] == "some-model"
     assert np.array_equal(np.asarray(first), np.asarray(second))
+
+
+def test_the_function_loads_a_folder_again_that_was_saved_again(tmp_path):
+    import sr_hub
+
+    results = []
+    for name in ("ESPCN", "SRCNN"):
+        network = small(name)
+        network.save_pretrained(tmp_path)
+        results.append(sr_hub.upscale(noise(), model=tmp_path, device="cpu").tobytes())
+        assert results[-1] == Upscaler(network, device="cpu")(noise()).tobytes()
+    assert results[0] != results[1]
+
+
+def test_what_wraps_a_network_is_refused_by_name():
+    with pytest.raises(SRHubError, match="not a DataParallel"):
+        Upscaler(torch.nn.DataParallel(small()))
 
 
 def test_importing_the_package_is_light():

@@ -60,10 +60,14 @@ def load_model(
     Raises:
         SRHubError: if nothing has that name, or what has it is not a sound checkpoint.
     """
+    if not isinstance(name, str | Path):
+        raise SRHubError(f"a model is named by a str or a Path, not a {type(name).__name__}")
     by_name = isinstance(name, str)
+    folder = bundled_models().get(name, Path(name)) if by_name else name
+    if revision is not None and (name in BASELINES or folder.is_dir()):
+        raise SRHubError(f"{name} is on this machine: a revision is for a Hub id like user/repo")
     if by_name and name in BASELINES:
         return Interpolation(mode=name).eval()
-    folder = bundled_models().get(name, Path(name)) if by_name else name
     if not folder.is_dir():
         if str(name).count("/") != 1:
             raise SRHubError(
