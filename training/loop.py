@@ -24,7 +24,6 @@ from training.steps import (
     average_decay,
     clip_gradients,
     compute_gradients,
-    learning_rate_factor,
     move_weights,
     set_rates,
     update_average,
@@ -176,7 +175,7 @@ def log(run: Run, values: dict[str, float]) -> None:
     if due(state.step, run.config.log_every) and state.sums:
         count = state.sums.pop("count")
         means = {name: float(f"{total / count:.6g}") for name, total in state.sums.items()}
-        rate = run.config.lr * learning_rate_factor(run.config, state.step - 1) * state.lr_factor
+        rate = float(state.generator_optimizer.param_groups[0]["lr"])
         run.journal.write(state.step, state.seconds, {**means, "lr": float(f"{rate:.6g}")})
         state.sums = {}
 
