@@ -88,6 +88,15 @@ def test_ctrl_c_ends_the_command_saved_and_with_its_own_exit_code(
     assert read_state(tmp_path / "last.pt")["step"] == 3
 
 
+def test_a_run_that_leaves_the_path_has_its_own_exit_code(pictures, tmp_path, monkeypatch, capsys):
+    batch = Run.batch
+    monkeypatch.setattr(Run, "batch", lambda run, step: [x * np.nan for x in batch(run, step)])
+    line = command(pictures, tmp_path, "tiny", "--steps", "9", "--set", "patience=1")
+    assert train.main(line) == train.NOT_FINITE
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("error: stopped at step 1 after a step that was not finite")
+
+
 def test_a_terminal_sees_a_progress_bar_with_loss_score_and_time_left(
     pictures: Path, tmp_path: Path, monkeypatch, capsys
 ):

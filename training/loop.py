@@ -9,8 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from sr_hub.errors import SRHubError
-from training.checkpoint import LAST_FILE, State, save_generator
+from training.checkpoint import LAST_FILE, NotFiniteError, State, save_generator
 from training.parallel import (
     any_process,
     average_gradients,
@@ -40,7 +39,7 @@ def fit(run: Run) -> State:
     """Train until the last step, the time limit or Ctrl-C; in each case the state is saved.
 
     Raises:
-        SRHubError: if steps that are not finite keep coming after `MAX_ROLLBACKS` roll-backs.
+        NotFiniteError: if steps that are not finite keep coming after `MAX_ROLLBACKS` roll-backs.
     """
     config, state = run.config, run.state
     if from_main(run.accelerator, not (run.out / LAST_FILE).exists()):
@@ -140,7 +139,7 @@ def roll_back(run: Run) -> None:
     """Return to the last saved state, with half the learning rate.
 
     Raises:
-        SRHubError: if that has been done `MAX_ROLLBACKS` times already.
+        NotFiniteError: if that has been done `MAX_ROLLBACKS` times already.
     """
     state = run.state
     streak = (
@@ -151,7 +150,7 @@ def roll_back(run: Run) -> None:
     stumbled, skipped, rollbacks = state.step, state.skipped, state.rollbacks + 1
     factor, seconds = state.lr_factor / 2, state.seconds
     if rollbacks > MAX_ROLLBACKS:
-        raise SRHubError(
+        raise NotFiniteError(
             f"stopped at step {stumbled} after {streak} and {MAX_ROLLBACKS} roll-backs; "
             f"{run.out / LAST_FILE} is sound: try a lower --lr"
         )
