@@ -62,6 +62,18 @@ def test_a_folder_without_a_run_or_a_line_is_refused_in_one_line(tmp_path: Path,
     assert "holds no run" in lines[0] and "is empty" in lines[1] and len(lines) == 2
 
 
+def test_what_cannot_be_read_or_written_is_one_line(tmp_path: Path, capsys):
+    run = write_log(tmp_path / "run", gan_rows(30))
+    (tmp_path / "file").write_text("in the way")
+    assert plots.main([str(run), "--out", str(tmp_path / "file")]) == 2
+    (run / "log.jsonl").unlink()
+    (run / "log.jsonl").mkdir()
+    assert plots.main([str(run), "--out", str(tmp_path / "figures")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and "file" in lines[0] and "log.jsonl" in lines[1]
+    assert all(line.startswith("error: ") for line in lines)
+
+
 def test_plots_of_a_real_run(tmp_path: Path):
     pictures = write_pictures(tmp_path / "pictures")
     line = command(pictures, tmp_path / "run", "tiny-gan", "--steps", "10")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training_runs import command, make_run, write_pictures
+from training_runs import command, make_run, read_rows, write_pictures
 
 from sr_hub.errors import SRHubError
 from sr_hub.interpolate import interpolate as blend
@@ -259,6 +259,50 @@ def test_push_tells_the_score_of_the_best_by_the_measure_of_the_end():
     by_lpips = [{"step": s, "val_psnr_y": 28, "val_lpips": v} for s, v in ((4, 0.2), (6, 0.1))]
     assert chosen_row([*by_psnr, *by_lpips], "best")["step"] == 6
     assert chosen_row(by_psnr, "best")["step"] == 2
+
+
+def test_push_tells_of_the_last_generator_what_was_measured_on_it(finished, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "hub"
+    shutil.copytree(finished, run)
+    validated = [row for row in read_rows(run) if "val_psnr_y" in row]
+    assert [row["step"] for row in validated] == [3, 6]
+
+    def pushed() -> tuple[dict, dict]:
+        line = [str(run), "user/x", "--which", "model", "--out", str(out), "--dry-run"]
+        assert push.main(line) == 0
+        names = ("training.json", "metrics.json")
+        training, metrics = (json.loads((out / name).read_text()) for name in names)
+        return training, metrics
+
+    with (run / "log.jsonl").open("a") as log:  # of a run that was killed before its next save
+        log.write(json.dumps({**validated[1], "step": 9, "val_psnr_y": 99}) + "\n")
+    training, metrics = pushed()
+    assert metrics == validated[1]
+    assert training["steps"] == 6
+    assert f"{metrics['val_psnr_y']:.2f} dB on luma" in training["validation"]
+
+    saved = read_state(run / "last.pt")
+    torch.save({**saved, "step": 5}, run / "last.pt")
+    training, metrics = pushed()
+    assert metrics == {"step": 5, "seconds": round(saved["seconds"], 1)}
+    assert training["steps"] == 5 and training["loss"] > 0 and "validation" not in training
+    assert "dB on luma" not in (out / "README.md").read_text()
+
+
+def test_push_out_of_or_into_what_is_no_folder_is_one_line(finished, tmp_path, capsys):
+    run, file = tmp_path / "run", tmp_path / "file"
+    file.write_text("in the way")
+    shutil.copytree(finished, run)
+    for out in (file, file / "hub"):
+        for more in ([], ["--half"]):
+            line = [str(run), "user/x", "--dry-run", "--out", str(out), *more]
+            assert push.main(line) == 2
+    (run / "log.jsonl").unlink()
+    (run / "log.jsonl").mkdir()
+    assert push.main([str(run), "user/x", "--dry-run"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 5 and all(line.startswith("error: ") for line in lines)
+    assert all("file" in line for line in lines[:4]) and "log.jsonl" in lines[4]
 
 
 def test_a_gan_run_can_start_with_the_discriminator_of_another(finished, pictures, tmp_path):

@@ -31,7 +31,11 @@ RUNS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the study; 0, or the exit code of `training.train`, with its line on stderr."""
+    """Run the study.
+
+    Returns 0, 2 with one line on stderr if the input is at fault, or what `training.train` returns
+    for a run that could not be trained.
+    """
     options = _parser().parse_args(arguments)
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     ends = {}
@@ -39,17 +43,17 @@ def main(arguments: list[str] | None = None) -> int:
         ends[name] = train.main(_command(options, recipe, options.out / name.replace(" ", "-")))
         if ends[name] not in (0, train.NOT_FINITE):
             return ends[name]
-    try:
-        curves = [_read(options.out, name) for name in RUNS]
-    except SRHubError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
     import matplotlib as mpl
 
     mpl.use("Agg")
-    figure = draw(curves, ["loss", "d_loss"], options.out / "stability.png")
-    table = _table(curves, ends, options)
-    write_whole(options.out / "stability.md", lambda path: path.write_text(table))
+    try:
+        curves = [_read(options.out, name) for name in RUNS]
+        figure = draw(curves, ["loss", "d_loss"], options.out / "stability.png")
+        table = _table(curves, ends, options)
+        write_whole(options.out / "stability.md", lambda path: path.write_text(table))
+    except (SRHubError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     sys.stdout.write(f"{table}\n{figure}\n")
     return 0
 
