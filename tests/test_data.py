@@ -169,6 +169,13 @@ def test_split_refuses_in_one_line(tmp_path: Path, capsys):
     assert len(lines) == 2 and "exists already" in lines[0] and "no pictures" in lines[1]
 
 
+def test_split_into_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, capsys):
+    picture = save(tmp_path / "all", "a.png", gradient(4, 4))
+    assert split_main([str(tmp_path / "all"), str(picture / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and "a.png/out" in line
+
+
 def test_the_training_shards_are_read_whole(shared: Path, tmp_path: Path):
     (tmp_path / "val").symlink_to(shared / "data/val")
     pictures = Pictures.read(tmp_path / "val")

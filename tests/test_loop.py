@@ -14,7 +14,7 @@ from sr_hub.metrics import measure
 from sr_hub.models import MODELS, load_model
 from training.checkpoint import read_state, save_state, warm_start
 from training.config import TrainConfig
-from training.loop import fit
+from training.loop import fit, take_step
 from training.losses import discriminator_adversarial, generator_adversarial
 from training.perceptual import POOLED
 from training.recipes import tiny
@@ -256,6 +256,56 @@ def test_learning_rate_schedules():
     steps = (124, 125, 250, 500, 750)
     assert [learning_rate_factor(halving, s) for s in steps] == [1, 1 / 2, 1 / 4, 1 / 8, 1 / 16]
     assert learning_rate_factor(replace(config, schedule="constant"), 999) == 1
+
+
+def test_both_players_learn_at_the_rates_of_the_step(pictures: Path, tmp_path: Path):
+    more = ["--set", "lr=1e-3", "discriminator_lr=2e-4", "warmup=4", "schedule=constant"]
+    run = make_run(pictures, tmp_path, "tiny-gan", *more)
+    for share in (1 / 4, 1 / 2, 3 / 4, 1):
+        take_step(run, run.batch(0))
+        rates = [optimizer.param_groups[0]["lr"] for optimizer in run.state.optimizers]
+        assert rates == pytest.approx([share * 1e-3, share * 2e-4])
+
+
+def test_the_log_has_the_rate_that_moved_the_weights(pictures: Path, tmp_path: Path):
+    more = ["--steps", "1", "--set", "optimizer=momentum", "clip=0", "log_every=1"]
+    run = make_run(pictures, tmp_path, "tiny", *more)
+    before = [p.detach().clone() for p in run.state.generator.parameters()]
+    row = read_rows_of(run)[0]
+    pairs = zip(run.state.generator.parameters(), before, strict=True)
+    assert row["lr"] * row["g_norm"] == pytest.approx(norm([a - b for a, b in pairs]), rel=1e-3)
+
+
+def norm(tensors: list[torch.Tensor]) -> float:
+    return math.sqrt(sum(tensor.square().sum().item() for tensor in tensors))
+
+
+def test_a_gradient_is_clipped_to_the_limit_and_logged_as_it_was(pictures: Path, tmp_path: Path):
+    def gradients(clip: float) -> tuple[dict[str, float], list[float]]:
+        run = make_run(pictures, tmp_path, "tiny-gan", "--set", f"clip={clip}")
+        numbers, _ = take_step(run, run.batch(0))
+        return numbers, [norm([p.grad for p in m.parameters()]) for m in run.state.players]
+
+    whole, (generator, discriminator) = gradients(0)
+    assert [whole["g_norm"], whole["d_norm"]] == pytest.approx([generator, discriminator])
+    limit = 0.5 * min(generator, discriminator)
+    clipped, norms = gradients(limit)
+    assert norms == pytest.approx([limit, limit], rel=1e-3)
+    assert clipped == pytest.approx(whole)
+
+
+@pytest.mark.parametrize(
+    ("ema", "decays"), [(0.25, (1 / 10, 2 / 11, 0.25, 0.25)), (0.0, (0, 0, 0, 0))]
+)
+def test_the_average_is_young_at_first_and_then_as_old_as_asked(pictures, tmp_path, ema, decays):
+    run = make_run(pictures, tmp_path, "tiny", "--set", f"ema={ema}")
+    expected = [p.detach().clone() for p in run.state.generator.parameters()]
+    for step, decay in enumerate(decays):
+        take_step(run, run.batch(step))
+        pairs = zip(expected, run.state.generator.parameters(), strict=True)
+        expected = [decay * old + (1 - decay) * new.detach() for old, new in pairs]
+    for ours, theirs in zip(run.state.ema.parameters(), expected, strict=True):
+        assert torch.allclose(ours, theirs, rtol=0, atol=1e-7)
 
 
 def test_the_average_follows_the_weights_and_copies_the_buffers(pictures: Path, tmp_path: Path):

@@ -11,6 +11,8 @@ import torch
 from training_runs import command, make_run, read_rows, write_pictures
 
 from training.checkpoint import read_state
+from training.loop import fit
+from training.run import Run
 from training.steps import compute_gradients
 
 TWO = """
@@ -57,20 +59,42 @@ def runs(tmp_path_factory) -> tuple[Path, Path]:
     return pictures, folder
 
 
+def double_batch(run: Run, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The patches of both processes."""
+    halves = [
+        run.data.batch(scale=4, patch=12, size=4, seed=0, step=step, rank=rank) for rank in (0, 1)
+    ]
+    lr, hr = (torch.cat(parts) for parts in zip(*halves, strict=True))
+    return lr, hr
+
+
 def test_first_gradients_are_those_of_one_process_with_the_double_batch(runs, tmp_path: Path):
     pictures, folder = runs
     run = make_run(pictures, tmp_path, "tiny-gan", "--set", *SETTINGS)
-    halves = [
-        run.data.batch(scale=4, patch=12, size=4, seed=0, step=0, rank=rank) for rank in (0, 1)
-    ]
-    lr, hr = (torch.cat(parts) for parts in zip(*halves, strict=True))
-    compute_gradients(run.state, run.context, lr, hr)
+    compute_gradients(run.state, run.context, *double_batch(run, 0))
     expected = [[p.grad for p in player.parameters()] for player in run.state.players]
     for rank in (0, 1):
         found = torch.load(folder / f"{rank}.pt")
         for mine, reference in zip(found, expected, strict=True):
             for ours, theirs in zip(mine, reference, strict=True):
                 assert (ours - theirs).abs().max() < 1e-5
+
+
+def test_two_processes_reach_the_weights_of_one_with_the_double_batch(runs, tmp_path: Path):
+    pictures, folder = runs
+    run = make_run(pictures, tmp_path, "tiny-gan", "--steps", "4", "--set", *SETTINGS)
+    start = [weights(player.state_dict()) for player in run.state.players]
+    run.batch = lambda step: double_batch(run, step)
+    fit(run)
+    saved = read_state(folder / "run" / "last.pt")
+    found = [weights(saved[name]) for name in ("generator", "discriminator")]
+    for player, before, theirs in zip(run.state.players, start, found, strict=True):
+        ours = weights(player.state_dict())
+        assert (ours - theirs).norm() < 1e-3 * (ours - before).norm()
+
+
+def weights(state: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.cat([tensor.detach().flatten() for tensor in state.values()]).clone()
 
 
 def test_two_processes_write_one_run(runs):

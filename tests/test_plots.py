@@ -62,6 +62,18 @@ def test_a_folder_without_a_run_or_a_line_is_refused_in_one_line(tmp_path: Path,
     assert "holds no run" in lines[0] and "is empty" in lines[1] and len(lines) == 2
 
 
+def test_what_cannot_be_read_or_written_is_one_line(tmp_path: Path, capsys):
+    run = write_log(tmp_path / "run", gan_rows(30))
+    (tmp_path / "file").write_text("in the way")
+    assert plots.main([str(run), "--out", str(tmp_path / "file")]) == 2
+    (run / "log.jsonl").unlink()
+    (run / "log.jsonl").mkdir()
+    assert plots.main([str(run), "--out", str(tmp_path / "figures")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and "file" in lines[0] and "log.jsonl" in lines[1]
+    assert all(line.startswith("error: ") for line in lines)
+
+
 def test_plots_of_a_real_run(tmp_path: Path):
     pictures = write_pictures(tmp_path / "pictures")
     line = command(pictures, tmp_path / "run", "tiny-gan", "--steps", "10")
@@ -82,15 +94,24 @@ def test_the_stability_study_makes_a_figure_and_a_table(tmp_path: Path, monkeypa
     assert len(colours(tmp_path / "study" / "stability.png")) > 1
 
 
-@pytest.mark.parametrize("end", [0, 2])
-def test_the_study_says_which_runs_were_stopped(tmp_path: Path, monkeypatch, end: int):
+@pytest.mark.parametrize("end", [0, train.NOT_FINITE, 2, train.INTERRUPTED])
+def test_the_study_tells_a_run_that_left_the_path_from_one_that_could_not_run(
+    tmp_path: Path, monkeypatch, end: int
+):
+    tried = []
+
     def fake(line: list[str]) -> int:
+        tried.append(line[0])
         write_log(Path(line[line.index("--out") + 1]), gan_rows(30))
         return end
 
     monkeypatch.setattr(stability.train, "main", fake)
     line = ["--data", "d", "--val", "v", "--out", str(tmp_path / "study")]
     (tmp_path / "study").mkdir()
-    assert stability.main(line) == 0
-    table = (tmp_path / "study" / "stability.md").read_text()
-    assert table.count("stopped: not finite") == (3 if end else 0)
+    path = tmp_path / "study" / "stability.md"
+    if end in (0, train.NOT_FINITE):
+        assert stability.main(line) == 0
+        assert path.read_text().count("stopped: not finite") == (3 if end else 0)
+    else:
+        assert stability.main(line) == end
+        assert len(tried) == 1 and not path.exists()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training_runs import command, make_run, write_pictures
+from training_runs import command, make_run, read_rows, write_pictures
 
 from sr_hub.errors import SRHubError
 from sr_hub.interpolate import interpolate as blend
@@ -88,6 +88,15 @@ def test_ctrl_c_ends_the_command_saved_and_with_its_own_exit_code(
     assert read_state(tmp_path / "last.pt")["step"] == 3
 
 
+def test_a_run_that_leaves_the_path_has_its_own_exit_code(pictures, tmp_path, monkeypatch, capsys):
+    batch = Run.batch
+    monkeypatch.setattr(Run, "batch", lambda run, step: [x * np.nan for x in batch(run, step)])
+    line = command(pictures, tmp_path, "tiny", "--steps", "9", "--set", "patience=1")
+    assert train.main(line) == train.NOT_FINITE
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("error: stopped at step 1 after a step that was not finite")
+
+
 def test_a_terminal_sees_a_progress_bar_with_loss_score_and_time_left(
     pictures: Path, tmp_path: Path, monkeypatch, capsys
 ):
@@ -131,14 +140,43 @@ def test_pictures_smaller_than_the_patch_are_one_clear_line(pictures, tmp_path, 
         ("lrr=1", "no setting 'lrr'"),
         ("lr", "NAME=VALUE, not 'lr'"),
         ("lr=fast", "lr is of type float, not 'fast'"),
-        ("lr=-1", "lr must be above 0"),
+        ("lr=-1", "lr is a finite number above 0, not -1"),
+        ("lr=1e999", "lr is a finite number above 0, not inf"),
+        ("discriminator_lr=0", "discriminator_lr is a finite number above 0"),
         ("steps=2.5", "steps is of type int"),
         ("schedule=linear", "schedule is cosine or halving or constant"),
+        ("ema=1", "ema is at least 0 and below 1, not 1.0"),
+        ("ema=-0.1", "ema is at least 0 and below 1, not -0.1"),
+        ("clip=-1", "clip is a finite number of at least 0, not -1"),
+        ("clip=1e999", "clip is a finite number of at least 0, not inf"),
+        ("warmup=-5", "warmup is a finite number of at least 0, not -5"),
+        ("pixel_steps=-1", "pixel_steps is a finite number of at least 0"),
+        ("seed=-1", "seed is a finite number of at least 0, not -1"),
+        ("validate_every=-1", "validate_every is a finite number of at least 0"),
+        ("save_every=-1", "save_every is a finite number of at least 0"),
+        ("keep_every=-1", "keep_every is a finite number of at least 0"),
+        ("sample_every=-1", "sample_every is a finite number of at least 0"),
+        ("betas=(0.9,)", "betas are two numbers, at least 0 and below 1, not (0.9,)"),
+        ("betas=(0.9,1)", "betas are two numbers, at least 0 and below 1, not (0.9, 1)"),
+        ("betas=('a','b')", "betas are two numbers"),
+        ("validation_side=31", "validation_side is at least 32 pixels, not 31"),
         ("losses={}", "at least one loss"),
         ("losses.l3=1", "no loss 'l3'"),
+        ("losses.l1=abc", "losses.l1 is a finite number of at least 0, not 'abc'"),
+        ("losses.l1=-1", "losses.l1 is a finite number of at least 0, not -1"),
+        ("losses.l1=1e999", "losses.l1 is a finite number of at least 0, not inf"),
+        ("losses.l1=True", "losses.l1 is a finite number of at least 0, not True"),
         ("lr.x=1", "no setting 'lr.x'"),
-        ("vgg_layers.conv9_9=1", None),
+        ("vgg_layers.conv9_9=1", "VGG19 has no layer 'conv9_9': conv1_1 to conv5_4"),
+        ("vgg_layers.conv5_4=-1", "vgg_layers.conv5_4 is a finite number of at least 0"),
         ("discriminator=Judge", "no discriminator 'Judge': SRGANDiscriminator"),
+        (
+            "discriminator_arguments.colour=7",
+            "SRGANDiscriminator has no argument 'colour': channels, hidden, batch_norm",
+        ),
+        ("discriminator_arguments.hidden=wide", "hidden of SRGANDiscriminator is of type int"),
+        ("discriminator_arguments.batch_norm=1", "batch_norm of SRGANDiscriminator is of type"),
+        ("discriminator_arguments.channels=0", "channels of SRGANDiscriminator is at least 1"),
         ("arguments.channels=7", "7"),
         ("arguments.colour=7", "colour"),
         ("architecture=Nothing", "no network 'Nothing'"),
@@ -146,10 +184,20 @@ def test_pictures_smaller_than_the_patch_are_one_clear_line(pictures, tmp_path, 
 )
 def test_wrong_settings_are_one_clear_line(pictures, tmp_path, capsys, setting, message):
     line = command(pictures, tmp_path / "out", "tiny-gan", "--steps", "1", "--set", setting)
-    if message is None:
-        assert train.main(line) == 0  # layers count only where there is a perceptual loss
-    else:
-        assert message in refused(capsys, line)
+    assert message in refused(capsys, line)
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_options_are_one_clear_line(pictures, tmp_path, capsys):
+    line = command(pictures, tmp_path / "out", "tiny")
+    assert "lr is a finite number above 0, not nan" in refused(capsys, [*line, "--lr", "nan"])
+    assert "seed is a finite number of at least 0" in refused(capsys, [*line, "--seed", "-3"])
+
+
+def test_a_perceptual_loss_without_a_layer_is_one_clear_line(pictures, tmp_path, capsys):
+    more = ["--set", "vgg_layers={}", "losses.perceptual=1"]
+    message = refused(capsys, command(pictures, tmp_path / "out", "tiny", *more))
+    assert "vgg_layers needs a layer with a weight" in message
 
 
 def test_validation_pictures_too_small_to_measure_are_one_clear_line(pictures, tmp_path, capsys):
@@ -211,6 +259,50 @@ def test_push_tells_the_score_of_the_best_by_the_measure_of_the_end():
     by_lpips = [{"step": s, "val_psnr_y": 28, "val_lpips": v} for s, v in ((4, 0.2), (6, 0.1))]
     assert chosen_row([*by_psnr, *by_lpips], "best")["step"] == 6
     assert chosen_row(by_psnr, "best")["step"] == 2
+
+
+def test_push_tells_of_the_last_generator_what_was_measured_on_it(finished, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "hub"
+    shutil.copytree(finished, run)
+    validated = [row for row in read_rows(run) if "val_psnr_y" in row]
+    assert [row["step"] for row in validated] == [3, 6]
+
+    def pushed() -> tuple[dict, dict]:
+        line = [str(run), "user/x", "--which", "model", "--out", str(out), "--dry-run"]
+        assert push.main(line) == 0
+        names = ("training.json", "metrics.json")
+        training, metrics = (json.loads((out / name).read_text()) for name in names)
+        return training, metrics
+
+    with (run / "log.jsonl").open("a") as log:  # of a run that was killed before its next save
+        log.write(json.dumps({**validated[1], "step": 9, "val_psnr_y": 99}) + "\n")
+    training, metrics = pushed()
+    assert metrics == validated[1]
+    assert training["steps"] == 6
+    assert f"{metrics['val_psnr_y']:.2f} dB on luma" in training["validation"]
+
+    saved = read_state(run / "last.pt")
+    torch.save({**saved, "step": 5}, run / "last.pt")
+    training, metrics = pushed()
+    assert metrics == {"step": 5, "seconds": round(saved["seconds"], 1)}
+    assert training["steps"] == 5 and training["loss"] > 0 and "validation" not in training
+    assert "dB on luma" not in (out / "README.md").read_text()
+
+
+def test_push_out_of_or_into_what_is_no_folder_is_one_line(finished, tmp_path, capsys):
+    run, file = tmp_path / "run", tmp_path / "file"
+    file.write_text("in the way")
+    shutil.copytree(finished, run)
+    for out in (file, file / "hub"):
+        for more in ([], ["--half"]):
+            line = [str(run), "user/x", "--dry-run", "--out", str(out), *more]
+            assert push.main(line) == 2
+    (run / "log.jsonl").unlink()
+    (run / "log.jsonl").mkdir()
+    assert push.main([str(run), "user/x", "--dry-run"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 5 and all(line.startswith("error: ") for line in lines)
+    assert all("file" in line for line in lines[:4]) and "log.jsonl" in lines[4]
 
 
 def test_a_gan_run_can_start_with_the_discriminator_of_another(finished, pictures, tmp_path):

@@ -337,7 +337,7 @@ def test_programs_ask_for_a_fidelity_by_name(client, photo):
     assert Path(file).name == "photo_rrim-gan-x4-at-fidelity-0.25.png"
     for name, says in {
         "rrim-x4 at fidelity 1.5": "goes from 0",
-        "srgan-x4 at fidelity 0.5": "rrim-x4 has both, srgan-x4 has not",
+        "srgan-x4 at fidelity 0.5": "both for rrim-x4, not for srgan-x4",
         "rrim-x4 at fidelity 1..5": "not a Hub id",
     }.items():
         with pytest.raises(AppError, match=says):

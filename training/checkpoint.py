@@ -17,6 +17,10 @@ from sr_hub.folder import save_folder
 LAST_FILE = "last.pt"
 
 
+class NotFiniteError(SRHubError):
+    """The run has left the path: its losses, gradients or weights are not finite."""
+
+
 @dataclass
 class State:
     """Everything that changes during a run, and nothing else.
@@ -102,10 +106,10 @@ def save_state(state: State, path: Path) -> None:
     """Write the state whole.
 
     Raises:
-        SRHubError: if a weight is not finite; the older file stays as it is.
+        NotFiniteError: if a weight is not finite; the older file stays as it is.
     """
     if not state.is_finite():
-        raise SRHubError(
+        raise NotFiniteError(
             f"step {state.step}: a weight is not finite; {path} keeps the state before"
         )
     write_whole(path, lambda temporary: torch.save(state.state_dict(), temporary))

@@ -2,12 +2,15 @@
 
 import ast
 import dataclasses
+import math
 import typing
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from sr_hub.errors import SRHubError
+from training.discriminators import check_discriminator
 from training.losses import LOSSES
+from training.perceptual import LAYERS, MIN_SIDE
 
 CHOICES = {
     "degradation": ("bicubic", "real"),
@@ -20,6 +23,17 @@ CHOICES = {
 """The values of the fields that take a word."""
 
 POSITIVE = ("steps", "batch", "patch", "lr", "discriminator_lr", "log_every", "patience")
+
+NOT_NEGATIVE = (
+    "warmup",
+    "clip",
+    "pixel_steps",
+    "seed",
+    "validate_every",
+    "save_every",
+    "keep_every",
+    "sample_every",
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,8 @@ class TrainConfig:
     """Steps between validations; 0 for one at the end alone."""
 
     validation_side: int = 256
-    """Side of the centre crop of each validation picture that is looked at, in pixels."""
+    """Side of the centre crop of each validation picture that is looked at, in pixels; at least
+    32, for VGG19 looks at the middle half."""
 
     save_every: int = 1000
     """Steps between saves of the whole state; 0 for one at the end alone."""
@@ -128,13 +143,41 @@ class TrainConfig:
             if getattr(self, name) not in allowed:
                 raise SRHubError(f"{name} is {' or '.join(allowed)}, not {getattr(self, name)!r}")
         for name in POSITIVE:
-            if getattr(self, name) <= 0:
-                raise SRHubError(f"{name} must be above 0, not {getattr(self, name)}")
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise SRHubError(f"{name} is a finite number above 0, not {value}")
+        for name in NOT_NEGATIVE:
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise SRHubError(f"{name} is a finite number of at least 0, not {value}")
+        if not 0 <= self.ema < 1:
+            raise SRHubError(f"ema is at least 0 and below 1, not {self.ema}")
+        if len(self.betas) != 2 or not all(_is_number(b) and 0 <= b < 1 for b in self.betas):
+            raise SRHubError(f"betas are two numbers, at least 0 and below 1, not {self.betas}")
+        if self.validation_side < 2 * MIN_SIDE:
+            raise SRHubError(
+                f"validation_side is at least {2 * MIN_SIDE} pixels, not {self.validation_side}"
+            )
+        self._check_weights()
+        check_discriminator(self.discriminator, self.discriminator_arguments)
+
+    def _check_weights(self) -> None:
         for name in self.losses:
             if name not in LOSSES:
                 raise SRHubError(f"no loss {name!r}: {', '.join(LOSSES)}")
+        for name in self.vgg_layers:
+            if name not in LAYERS:
+                raise SRHubError(f"VGG19 has no layer {name!r}: {LAYERS[0]} to {LAYERS[-1]}")
+        for field_name in ("losses", "vgg_layers"):
+            weights = getattr(self, field_name)
+            for name, weight in weights.items():
+                if not (_is_number(weight) and 0 <= weight < math.inf):
+                    where = f"{field_name}.{name}"
+                    raise SRHubError(f"{where} is a finite number of at least 0, not {weight!r}")
         if not any(self.losses.values()):
             raise SRHubError("losses needs at least one loss with a weight")
+        if self.is_perceptual and not any(self.vgg_layers.values()):
+            raise SRHubError("vgg_layers needs a layer with a weight for the perceptual loss")
 
     @property
     def is_gan(self) -> bool:
@@ -150,7 +193,7 @@ class TrainConfig:
         """A copy with some fields changed.
 
         Raises:
-            SRHubError: if a field does not exist, or its value is of the wrong type.
+            SRHubError: if a field does not exist, or its value is not one it can have.
         """
         hints = typing.get_type_hints(type(self))
         for name, value in changes.items():
@@ -169,7 +212,7 @@ class TrainConfig:
         """A copy with each "name=value" applied; "losses.l1=1" changes one entry of a dictionary.
 
         Raises:
-            SRHubError: if a setting has another form or does not exist.
+            SRHubError: if a setting has another form, does not exist or has a value it cannot have.
         """
         config = self
         for setting in settings:
@@ -183,6 +226,10 @@ class TrainConfig:
                 value = {**old, key: value}
             config = config.changed(**{path if key and not isinstance(old, dict) else name: value})
         return config
+
+
+def _is_number(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _literal(text: str) -> Any:  # noqa: ANN401

@@ -3,6 +3,9 @@
 Used in training only; what is shipped is a generator.
 """
 
+import inspect
+from typing import Any
+
 from torch import Tensor, nn
 
 from sr_hub.errors import SRHubError
@@ -112,3 +115,26 @@ DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "InceptionDiscriminator": InceptionDiscriminator,
 }
 """Every discriminator by the name of its class."""
+
+
+def check_discriminator(name: str, arguments: dict[str, Any]) -> None:
+    """Refuse a discriminator that cannot be built.
+
+    Args:
+        name: one of `DISCRIMINATORS`.
+        arguments: those besides its defaults, each of its default's type; numbers are at least 1.
+
+    Raises:
+        SRHubError: if there is no such discriminator, or an argument is not one of it.
+    """
+    if name not in DISCRIMINATORS:
+        raise SRHubError(f"no discriminator {name!r}: {', '.join(DISCRIMINATORS)}")
+    known = inspect.signature(DISCRIMINATORS[name]).parameters
+    for key, value in arguments.items():
+        if key not in known:
+            raise SRHubError(f"{name} has no argument {key!r}: {', '.join(known)}")
+        kind = type(known[key].default)
+        if type(value) is not kind:
+            raise SRHubError(f"{key} of {name} is of type {kind.__name__}, not {value!r}")
+        if kind is int and value < 1:
+            raise SRHubError(f"{key} of {name} is at least 1, not {value}")

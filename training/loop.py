@@ -9,8 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from sr_hub.errors import SRHubError
-from training.checkpoint import LAST_FILE, State, save_generator
+from training.checkpoint import LAST_FILE, NotFiniteError, State, save_generator
 from training.parallel import (
     any_process,
     average_gradients,
@@ -24,7 +23,6 @@ from training.steps import (
     average_decay,
     clip_gradients,
     compute_gradients,
-    learning_rate_factor,
     move_weights,
     set_rates,
     update_average,
@@ -41,7 +39,7 @@ def fit(run: Run) -> State:
     """Train until the last step, the time limit or Ctrl-C; in each case the state is saved.
 
     Raises:
-        SRHubError: if steps that are not finite keep coming after `MAX_ROLLBACKS` roll-backs.
+        NotFiniteError: if steps that are not finite keep coming after `MAX_ROLLBACKS` roll-backs.
     """
     config, state = run.config, run.state
     if from_main(run.accelerator, not (run.out / LAST_FILE).exists()):
@@ -141,7 +139,7 @@ def roll_back(run: Run) -> None:
     """Return to the last saved state, with half the learning rate.
 
     Raises:
-        SRHubError: if that has been done `MAX_ROLLBACKS` times already.
+        NotFiniteError: if that has been done `MAX_ROLLBACKS` times already.
     """
     state = run.state
     streak = (
@@ -152,7 +150,7 @@ def roll_back(run: Run) -> None:
     stumbled, skipped, rollbacks = state.step, state.skipped, state.rollbacks + 1
     factor, seconds = state.lr_factor / 2, state.seconds
     if rollbacks > MAX_ROLLBACKS:
-        raise SRHubError(
+        raise NotFiniteError(
             f"stopped at step {stumbled} after {streak} and {MAX_ROLLBACKS} roll-backs; "
             f"{run.out / LAST_FILE} is sound: try a lower --lr"
         )
@@ -176,7 +174,7 @@ def log(run: Run, values: dict[str, float]) -> None:
     if due(state.step, run.config.log_every) and state.sums:
         count = state.sums.pop("count")
         means = {name: float(f"{total / count:.6g}") for name, total in state.sums.items()}
-        rate = run.config.lr * learning_rate_factor(run.config, state.step - 1) * state.lr_factor
+        rate = float(state.generator_optimizer.param_groups[0]["lr"])
         run.journal.write(state.step, state.seconds, {**means, "lr": float(f"{rate:.6g}")})
         state.sums = {}
 

@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         runs = [Curves.read(run) for run in options.runs]
         written = write_figures(runs, options.out or options.runs[0])
-    except SRHubError as error:
+    except (SRHubError, OSError) as error:  # a folder that may not be read or written
         sys.stderr.write(f"error: {error}\n")
         return 2
     sys.stdout.write("".join(f"{path}\n" for path in written))

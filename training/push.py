@@ -18,6 +18,7 @@ from sr_hub.files import write_whole
 from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
+from training.checkpoint import LAST_FILE, read_state
 from training.journal import LOG_FILE, read_log
 from training.recipes_gan import EPOCH
 from training.setup import read_run
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             revision=options.branch,
             keep_card=options.keep_card,
         )
-    except SRHubError as error:
+    except (SRHubError, OSError) as error:  # a folder that may not be read or written
         sys.stderr.write(f"error: {error}\n")
         return 2
     sys.stdout.write(f"{commit.commit_url}\n")
@@ -85,12 +86,14 @@ def gather(
 
     Raises:
         SRHubError: if the run has no such generator, or `facts` is not a JSON object.
+        OSError: if a file cannot be read or written.
     """
     described, source = read_run(run), run / which
     if not (source / WEIGHTS_FILE).is_file():
         raise SRHubError(f"{run} has no generator {which!r} yet")
     log = list(read_log(run / LOG_FILE))
-    row = chosen_row([row for row in log if "val_psnr_y" in row], which)
+    rows = [row for row in log if "val_psnr_y" in row]
+    row = row_of_model(run, rows) if which == "model" else chosen_row(rows, which)
     out.mkdir(parents=True, exist_ok=True)
     if half:
         load_model(source).half().save_pretrained(out)
@@ -103,16 +106,24 @@ def gather(
 
 
 def chosen_row(rows: list[dict[str, Any]], which: str) -> dict[str, Any]:
-    """The validation of the generator that is pushed; an empty one if there was none."""
+    """The validation of the best generator, or of a kept one; an empty one if there was none."""
     if which == "best" and rows:
         measure = badness(rows[-1])[0]  # a run resumed with another one starts its best anew
         return min(
             (row for row in rows if badness(row)[0] == measure),
             key=lambda row: badness(row)[1] if math.isfinite(badness(row)[1]) else math.inf,
         )
-    if which.startswith("step-"):
-        rows = [row for row in rows if row["step"] == int(which.removeprefix("step-"))]
-    return rows[-1] if rows else {}
+    return next((row for row in rows if which == f"step-{row['step']:07d}"), {})
+
+
+def row_of_model(run: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The validation at the step that was saved last; its step and seconds if there was none."""
+    path = run / LAST_FILE
+    if not path.is_file():
+        return {}
+    saved = read_state(path)
+    step, seconds = saved["step"], round(saved["seconds"], 1)
+    return next((row for row in rows if row["step"] == step), {"step": step, "seconds": seconds})
 
 
 def training_facts(
@@ -122,23 +133,23 @@ def training_facts(
 
     Args:
         described: what `run.json` says.
-        row: the validation of the generator.
+        row: the validation of the generator, or its step and seconds alone, or nothing.
         log: all lines of the log.
     """
-    config, data = described["config"], described["data"]
+    config, data, step = described["config"], described["data"], row.get("step")
     facts = {
         "recipe": described["recipe"],
         "command": described["command"],
         "start_from": described["start_from"],
-        "steps": row.get("step"),
-        "hours": round(row["seconds"] / 3600, 2) if row else None,
+        "steps": step,
+        "hours": round(row["seconds"] / 3600, 2) if step else None,
         "hardware": described["machine"],
         "batch": f"{config['batch'] * described['processes']} patches of {config['patch']} pixels",
         "losses": config["losses"],
-        "loss": _loss_at(log, row["step"]) if row else None,
-        "seconds_per_epoch": round(row["seconds"] / row["step"] * EPOCH, 1) if row else None,
+        "loss": _loss_at(log, step) if step else None,
+        "seconds_per_epoch": round(row["seconds"] / step * EPOCH, 1) if step else None,
         "seed": config["seed"],
-        "validation": _words(described, row) if row else None,
+        "validation": _words(described, row) if "val_psnr_y" in row else None,
         "commit": described["commit"],
         "degradation": DEGRADATIONS[config["degradation"]],
         "data": [{"name": data["name"], "pictures": data["pictures"]}],

@@ -186,10 +186,6 @@ def build_state(config: TrainConfig, device: torch.device, options: argparse.Nam
     ema = copy.deepcopy(generator).eval().requires_grad_(False)
     state = State(generator, ema, _optimizer(config, generator, config.lr))
     if config.is_gan:
-        if config.discriminator not in DISCRIMINATORS:
-            raise SRHubError(
-                f"no discriminator {config.discriminator!r}: {', '.join(DISCRIMINATORS)}"
-            )
         discriminator = DISCRIMINATORS[config.discriminator](**config.discriminator_arguments)
         if options.discriminator_from:
             take_over_discriminator(discriminator, options.discriminator_from)

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         counts = split(options.folder, options.out, seed=options.seed)
-    except SRHubError as error:
+    except (SRHubError, OSError) as error:  # a folder that may not be read or written
         sys.stderr.write(f"error: {error}\n")
         return 2
     sys.stdout.write(", ".join(f"{part}: {count}" for part, count in counts.items()) + "\n")
@@ -37,6 +37,7 @@ def split(folder: Path, out: Path, *, seed: int = 0) -> dict[str, int]:
 
     Raises:
         SRHubError: if `folder` has no files or `out` exists.
+        OSError: if a file cannot be read or written.
     """
     files = files_of(folder) if folder.is_dir() else []
     if not files:

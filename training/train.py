@@ -11,9 +11,13 @@ import time
 from pathlib import Path
 
 from sr_hub.errors import SRHubError
+from training.checkpoint import NotFiniteError
 from training.loop import fit
 from training.recipes import RECIPES
 from training.setup import PUBLIC, prepare
+
+NOT_FINITE = 3
+"""Exit code of a run that is stopped because its numbers are not finite."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -22,7 +26,8 @@ INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> int:
     """Run the command.
 
-    Returns 0, 2 with one line on stderr if the input is at fault, or 130 after Ctrl-C.
+    Returns 0, 2 with one line on stderr if the input is at fault, 3 with one line if the run's
+    numbers are not finite however often it is rolled back, or 130 after Ctrl-C.
     """
     started = time.monotonic()
     options = build_parser().parse_args(arguments)
@@ -33,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         fit(run)
     except (SRHubError, OSError) as error:  # a full disk, a folder that may not be written
         sys.stderr.write(f"error: {error}\n")
-        return 2
+        return NOT_FINITE if isinstance(error, NotFiniteError) else 2
     except KeyboardInterrupt:
         return INTERRUPTED
     return INTERRUPTED if run.interrupted else 0

@@ -5,8 +5,9 @@
 trains SRGAN, SRGAN without batch norm and RRIM-GAN with the report's optimizer, rates and losses
 (recipes `srgan-report`, `srgan-no-bn-report`, `rrim-report`), on smaller patches and for fewer
 steps, all alike; draws their losses over each other; and writes a table of how far the losses swing
-in the last third. It goes on where it was stopped. The report sees SRGAN without batch norm leave
-the path after 500 steps.
+in the last third. It goes on where it was stopped. A run that is stopped because its numbers are
+not finite is a result; one that cannot be trained ends the study. The report sees SRGAN without
+batch norm leave the path after 500 steps.
 """
 
 import argparse
@@ -30,25 +31,29 @@ RUNS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the study; 0, or 2 with one line on stderr if the input is at fault."""
+    """Run the study.
+
+    Returns 0, 2 with one line on stderr if the input is at fault, or what `training.train` returns
+    for a run that could not be trained.
+    """
     options = _parser().parse_args(arguments)
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     ends = {}
     for name, recipe in RUNS.items():
         ends[name] = train.main(_command(options, recipe, options.out / name.replace(" ", "-")))
-        if ends[name] not in (0, 2):
+        if ends[name] not in (0, train.NOT_FINITE):
             return ends[name]
-    try:
-        curves = [_read(options.out, name) for name in RUNS]
-    except SRHubError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
     import matplotlib as mpl
 
     mpl.use("Agg")
-    figure = draw(curves, ["loss", "d_loss"], options.out / "stability.png")
-    table = _table(curves, ends, options)
-    write_whole(options.out / "stability.md", lambda path: path.write_text(table))
+    try:
+        curves = [_read(options.out, name) for name in RUNS]
+        figure = draw(curves, ["loss", "d_loss"], options.out / "stability.png")
+        table = _table(curves, ends, options)
+        write_whole(options.out / "stability.md", lambda path: path.write_text(table))
+    except (SRHubError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     sys.stdout.write(f"{table}\n{figure}\n")
     return 0
 
