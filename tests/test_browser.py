@@ -4,6 +4,7 @@ import csv
 import os
 import re
 import shutil
+import threading
 
 import pytest
 from PIL import Image
@@ -17,6 +18,7 @@ import sr_hub  # noqa: E402
 from sr_hub import webapp  # noqa: E402
 from sr_hub.image import decode  # noqa: E402
 from sr_hub.models import load_model  # noqa: E402
+from sr_hub.webapp.engine import Engine  # noqa: E402
 from sr_hub.webapp.i18n import texts  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -139,6 +141,41 @@ def test_a_click_on_the_overview_moves_all_panes(visit, tmp_path):
     assert across < 5 and down > 95
 
 
+@pytest.mark.parametrize(
+    ("page", "field", "shown"), [("upscale", "picture", "slider"), ("compare", "truth", "numbers")]
+)
+def test_stop_takes_back_a_run_that_still_waits_its_turn(
+    visit, tmp_path, monkeypatch, page, field, shown
+):
+    begun, go_on = threading.Event(), threading.Event()
+    sizes, enlarge = set(), Engine.enlarge
+
+    def enlarge_later(self, name, image, *args, **options):
+        sizes.add(image.size)
+        begun.set()
+        go_on.wait(TIMEOUT / 1000)
+        return enlarge(self, name, image, *args, **options)
+
+    monkeypatch.setattr(Engine, "enlarge", enlarge_later)
+    tabs = [visit(page), visit(page)]
+    for tab, size in zip(tabs, ((80, 60), (48, 32)), strict=True):
+        texture(*size).save(tmp_path / "photo.png")
+        give(tab, field, tmp_path / "photo.png")
+        tab.locator("#run").click()
+        assert begun.wait(TIMEOUT / 1000)
+    waiting = tabs[1].locator(f"#{shown}").get_by_text("queue: 1/1")
+    waiting.wait_for()
+    tabs[1].locator("#stop").click()
+    waiting.wait_for(state="hidden")
+    go_on.set()
+    last = "#pane-2 img" if page == "upscale" else "#strip img"
+    tabs[0].locator(last).wait_for()
+    assert len(sizes) == 1
+    tabs[1].locator("#run").click()
+    tabs[1].locator(last).wait_for()
+    assert len(sizes) == 2
+
+
 def test_the_fidelity_slider_follows_the_model(visit):
     tab = visit("upscale", language="zh-HK")
     fidelity = tab.locator("#fidelity")
@@ -156,6 +193,7 @@ def test_a_true_picture_is_measured_and_the_protocol_switched(visit, tmp_path):
     truth = tmp_path / "truth.png"
     texture(128, 96).save(truth)
     tab = visit("compare")
+    api.expect(tab.locator("#csv")).to_be_disabled()
     give(tab, "truth", truth)
     tab.locator("#run").click()
     tab.locator("#strip img").wait_for()

@@ -59,7 +59,7 @@ def build_compare(engine: Engine) -> None:
     private = {"api_visibility": "private"}
     light = {"show_progress": "hidden", "concurrency_limit": None, **private}
     seen = [shown, figure, png]
-    run.click(
+    running = run.click(
         handlers.run,
         [*asked, protocol, work],
         [work, section, gallery, maps, *place, table_html, csv, *seen],
@@ -67,7 +67,7 @@ def build_compare(engine: Engine) -> None:
         **HEAVY,
         **private,
     )
-    stop.click(handlers.stop, None, None, queue=False, **private)
+    stop.click(handlers.stop, None, None, queue=False, cancels=[running], **private)
     protocol.change(
         handlers.rescore,
         [work, protocol],
