@@ -35,7 +35,9 @@ def build_compare(engine: Engine) -> None:
                 elem_id="protocol",
             )
             table_html = gr.HTML(padding=False, elem_id="numbers", min_height=120)
-            csv = gr.DownloadButton(text("compare_csv"), size="sm", elem_id="csv")
+            csv = gr.DownloadButton(
+                text("compare_csv"), size="sm", interactive=False, elem_id="csv"
+            )
             with gr.Tab(text("compare_gallery")):
                 gallery = _gallery("gallery")
             with gr.Tab(text("compare_errors")):
