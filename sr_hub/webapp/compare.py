@@ -136,6 +136,8 @@ def _endpoint(handlers: CompareHandlers, engine: Engine) -> None:
         label="models",
         visible=False,
     )
+    among_choices = models.preprocess
+    models.preprocess = lambda names: among_choices(names) if isinstance(names, list) else []
     protocol = gr.Radio([str(p) for p in Protocol], value="y", label="protocol", visible=False)
     facts = gr.JSON(label="numbers", visible=False)
     gr.Button(visible=False).click(

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,12 +15,11 @@ from sr_hub.errors import SRHubError
 from sr_hub.evaluate import Values, score
 from sr_hub.figures import box_at, error_map, strip, telling_box
 from sr_hub.image import from_tensor, to_tensor
-from sr_hub.pairs import fit_pair
 from sr_hub.tables import Row, csv_table, show
 from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import Engine, StoppedError, device_of
 from sr_hub.webapp.fields import read_picture
-from sr_hub.webapp.i18n import Say, message, speaker
+from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, told
 from sr_hub.webapp.tables import definition, metric_table
 from sr_hub.webapp.view import OVERVIEW_SIDE, PREVIEW_SIDE, Spot, fit, overview, preview
 from sr_hub.webapp.work import Work, discard
@@ -45,12 +43,9 @@ def make_small(hr: Tensor, sigma: float, noise: float, quality: int) -> Tensor:
         (1, 3, H // 4, W // 4), of the 256 values of an 8-bit file.
 
     Raises:
-        SRHubError: if the picture is too small for it.
+        VisitorError: if the picture is too small for it.
     """
-    height, width = hr.shape[-2:]
-    smallest = BLUR_RADIUS + 1 if sigma else SCALE
-    if min(height, width) < smallest:
-        raise SRHubError(f"{width}x{height} is too small: {smallest} pixels a side are needed")
+    _check_sides(hr, BLUR_RADIUS + 1 if sigma else SCALE)
     if sigma:
         hr = blur(hr, torch.tensor([[sigma, sigma]]), torch.zeros(1))
     lr = downscale(modcrop(hr, SCALE), SCALE)
@@ -58,6 +53,19 @@ def make_small(hr: Tensor, sigma: float, noise: float, quality: int) -> Tensor:
         generator = torch.Generator().manual_seed(0)
         lr = lr + torch.randn(lr.shape, generator=generator) * noise / 255
     return jpeg(lr, torch.tensor([float(quality)])) if quality < 100 else quantise(lr)
+
+
+def check_small(lr: Tensor, hr: Tensor) -> None:
+    """Refuse a visitor's own small picture unless it is a quarter of the true one.
+
+    Raises:
+        VisitorError: if it is not, or if the true picture has no quarter.
+    """
+    _check_sides(hr, SCALE)
+    needed = (hr.shape[-2] // SCALE, hr.shape[-1] // SCALE)
+    if lr.shape[-2:] != needed:
+        sizes = (_size(lr), _size(hr), f"{needed[1]} × {needed[0]}")
+        raise VisitorError("small_does_not_fit", *sizes)
 
 
 def measured(work: Work, protocol: str) -> list[Row]:
@@ -100,7 +108,7 @@ class CompareHandlers:
         try:
             with self.engine.running(request.session_hash):
                 progress(0, desc=message("reading", request))
-                lr, hr = self._pair(truth, low, (sigma, noise, quality), request)
+                lr, hr = self._pair(truth, low, (sigma, noise, quality))
                 reporter = partial(self.engine.reporter, request=request, progress=progress)
                 work = self._enlarge(truth, lr, hr, models, reporter)
                 progress(0, desc=message("measuring", request))
@@ -111,7 +119,7 @@ class CompareHandlers:
             gr.Info(message("stopped", request))
             return (gr.skip(),) * 12
         except SRHubError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise told(error, request) from None
 
     def rescore(self, work: Work | None, protocol: str, request: gr.Request) -> tuple[Any, ...]:
         """The numbers of a run under another protocol: table, CSV, strip. Nothing is run again."""
@@ -154,11 +162,11 @@ class CompareHandlers:
             name = "no_model" if image else "no_truth"
             raise gr.Error(message(name, request), print_exception=False)
         try:
-            lr, hr = self._pair(image, None, (0, 0, 100), request)
+            lr, hr = self._pair(image, None, (0, 0, 100))
             work = self._enlarge(image, lr, hr, models)
             rows = measured(work, protocol)
         except SRHubError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise told(error, request) from None
         discard(work)
         values = {
             row.model: {k: v if math.isfinite(v) else str(v) for k, v in row.values.items()}
@@ -167,15 +175,16 @@ class CompareHandlers:
         return {"protocol": protocol, "definition": definition(protocol), "models": values}
 
     def _pair(
-        self, truth: str, low: str | None, damage: tuple[float, float, int], request: gr.Request
+        self, truth: str, low: str | None, damage: tuple[float, float, int]
     ) -> tuple[Tensor, Tensor]:
         """The small and the true picture, each (1, 3, h, w) in [0, 1], cut to fit."""
-        hr = to_tensor(preview(read_picture(truth, self.engine.max_pixels, request)))
+        hr = to_tensor(preview(read_picture(truth, self.engine.max_pixels)))
         if low:
-            lr = to_tensor(preview(read_picture(low, self.engine.max_pixels, request)))
+            lr = to_tensor(preview(read_picture(low, self.engine.max_pixels)))
+            check_small(lr, hr)
         else:
             lr = make_small(hr, *damage)
-        return fit_pair(hr, lr, SCALE, Path(truth).name)
+        return lr, modcrop(hr, SCALE)
 
     def _enlarge(
         self,
@@ -234,16 +243,17 @@ def first_look(work: Work, protocol: str, say: Say) -> tuple[Any, ...]:
 
 def numbers(work: Work, protocol: str, say: Say) -> tuple[str, Any]:
     """The table with the protocol's definition, and its CSV file."""
-    rows, meaning = measured(work, protocol), definition(protocol)
+    rows = measured(work, protocol)
     width, height = work.size
     about = (
-        f"<b>{say('compare_protocol')} {protocol}</b>: {meaning}.<br>"
+        f"<b>{say('compare_protocol')} {protocol}</b>: {say(f'protocol_{protocol}')}<br>"
         f"{say('compare_small_name')}: {width} × {height} {say('table_pixels')} · "
         f"{say('table_device')} {work.results[rows[-1].model].device}"
     )
     path = work.folder / f"{work.stem}_{protocol}.csv"
-    path.write_text(csv_table(rows, protocol, meaning), encoding="utf-8")
-    return metric_table(rows, protocol, say, about), gr.update(value=str(path))
+    path.write_text(csv_table(rows, protocol, definition(protocol)), encoding="utf-8")
+    file = gr.update(value=str(path), interactive=True)
+    return metric_table(rows, protocol, say, about), file
 
 
 def spot(work: Work, protocol: str) -> tuple[str, str, Any]:
@@ -262,3 +272,12 @@ def spot(work: Work, protocol: str) -> tuple[str, str, Any]:
     with Image.open(work.picture(TRUTH, OVERVIEW_SIDE)) as whole:
         framed = overview(whole, Spot(box.left, box.top, box.side, box.side), size)
     return str(work.save(framed, "overview.png")), path, gr.update(value=path)
+
+
+def _check_sides(picture: Tensor, smallest: int) -> None:
+    if min(picture.shape[-2:]) < smallest:
+        raise VisitorError("too_small", _size(picture), str(smallest))
+
+
+def _size(picture: Tensor) -> str:
+    return f"{picture.shape[-1]} × {picture.shape[-2]}"
