@@ -258,6 +258,23 @@ def test_the_language_follows_the_browser_and_then_the_choice(visit):
     assert texts("zh-CN")["message_no_truth"] in toast.inner_text()
 
 
+def test_no_name_in_the_plot_covers_another_or_a_point(visit):
+    tab = visit("benchmarks")
+    tab.locator("#plot circle").first.wait_for()
+    covered = tab.evaluate(
+        """() => {
+            const all = [...document.querySelectorAll('#plot .name, #plot circle')];
+            const boxes = all.map((part) => part.getBoundingClientRect());
+            const meet = (a, b) => a.left < b.right && b.left < a.right
+                && a.top < b.bottom && b.top < a.bottom;
+            return all.filter((part, i) => part.matches('.name')
+                && boxes.some((box, j) => i !== j && meet(boxes[i], box)))
+                .map((part) => part.textContent);
+        }"""
+    )
+    assert covered == [] and tab.locator("#plot .name").count() > 5
+
+
 def test_every_page_fits_a_phone_and_says_everything(visit, url):
     tab = visit(width=390)
     for page in ("", "upscale", "compare", "benchmarks", "references"):

@@ -555,6 +555,28 @@ def test_the_plot_names_every_point_inside_the_drawing(results):
     assert all(0 < float(x) < plot.WIDTH and 0 < float(y) < plot.HEIGHT for x, y in places)
 
 
+def test_names_of_crowded_points_stand_apart_and_clear_of_the_points():
+    points = [plot.Point(f"network-{i:02}-x4", 0.3 + i * 0.004, 30 + i % 3 / 50) for i in range(12)]
+    svg = plot.scatter([*points, plot.Point("bicubic", 0.002, 28)], "x", "y")
+    found = re.findall(
+        r"<text x='([\d.]+)' y='([\d.]+)' class='name' text-anchor='(\w+)'>([^<]+)<", svg
+    )
+    assert {name for *_, name in found} == {p.name for p in points} | {"bicubic"}
+    boxes = []
+    for x, y, anchor, name in found:
+        width = 6.5 * len(name)  # of a 13 px letter
+        left = float(x) - {"start": 0, "middle": width / 2, "end": width}[anchor]
+        boxes.append((left, float(y) - 11, left + width, float(y) + 3))
+    dots = re.findall(r"<circle cx='([\d.]+)' cy='([\d.]+)'", svg)
+    boxes += [(float(x), float(y), float(x), float(y)) for x, y in dots]
+    for i, one in enumerate(boxes[: len(found)]):
+        assert one[0] >= 0 and one[2] <= plot.WIDTH
+        for other in boxes[i + 1 :]:
+            across = one[0] < other[2] and other[0] < one[2]
+            assert not (across and one[1] < other[3] and other[1] < one[3])
+    assert "class='leader'" in svg
+
+
 def test_every_language_has_every_text_and_none_looks_like_a_placeholder():
     english = i18n.texts("en")
     for language in i18n.LANGUAGES:
