@@ -1,6 +1,7 @@
 """The app in a real Chromium, as a visitor uses it."""
 
 import csv
+import io
 import os
 import re
 import shutil
@@ -87,6 +88,30 @@ def visit(contexts, url):
     for tab in tabs:
         tab.close()
     assert foreign == [] and broken == []
+
+
+PALE_TEXTS = """() => {
+    const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+    const light = (color) => channels(color).slice(0, 3).map((value) => value / 255)
+        .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const ground = (part) => {
+        const color = getComputedStyle(part).backgroundColor;
+        return (channels(color)[3] ?? 1) > 0.99 || !part.parentElement
+            ? color : ground(part.parentElement);
+    };
+    const contrast = (part, color) => {
+        const [low, high] = [light(color), light(ground(part))].sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05);
+    };
+    const shown = [...document.querySelectorAll('main *')].filter((e) => e.checkVisibility());
+    const words = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && /\\w/.test(n.data));
+    const pale = shown.filter((e) => words(e) && contrast(e, getComputedStyle(e).color) < 4.5);
+    const hints = shown.filter((e) => e.placeholder
+        && contrast(e, getComputedStyle(e, '::placeholder').color) < 4.5);
+    return [...pale.map((e) => e.innerText), ...hints.map((e) => e.placeholder)];
+}"""
+"""Texts and placeholders that stand out from what is behind them by less than 4.5 : 1 (WCAG AA)."""
 
 
 def give(tab, field, path):
@@ -273,6 +298,37 @@ def test_no_name_in_the_plot_covers_another_or_a_point(visit):
         }"""
     )
     assert covered == [] and tab.locator("#plot .name").count() > 5
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_text_can_be_read(visit, url, theme):
+    tab = visit()
+    for page in ("", "upscale", "compare", "benchmarks"):
+        tab.goto(f"{url}{page}?__theme={theme}", wait_until="load")
+        tab.locator("h1").wait_for()
+        if page == "upscale":
+            tab.locator("button.label-wrap").click()
+            tab.locator("#hub").wait_for()
+        assert tab.locator("body.dark").count() == (theme == "dark")
+        assert tab.evaluate(PALE_TEXTS) == []
+
+
+def test_a_table_that_goes_on_beyond_a_phone_shows_it(visit):
+    tab = visit("benchmarks", width=390)
+    table = tab.locator("#numbers .numbers")
+    table.wait_for()
+    assert table.evaluate("table => table.scrollWidth > table.clientWidth")
+
+    def edge():
+        with Image.open(io.BytesIO(table.screenshot())) as picture:
+            column = picture.convert("RGB").crop((picture.width - 2, 0, *picture.size))
+            return max(column.getcolors())[1]
+
+    page = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    page = tuple(map(int, re.findall(r"\d+", page)[:3]))
+    assert max(abs(a - b) for a, b in zip(edge(), page, strict=True)) > 20
+    table.evaluate("table => { table.scrollLeft = table.scrollWidth }")
+    assert edge() == page
 
 
 def test_every_page_fits_a_phone_and_says_everything(visit, url):
