@@ -313,22 +313,24 @@ def test_every_text_can_be_read(visit, url, theme):
         assert tab.evaluate(PALE_TEXTS) == []
 
 
-def test_a_table_that_goes_on_beyond_a_phone_shows_it(visit):
-    tab = visit("benchmarks", width=390)
-    table = tab.locator("#numbers .numbers")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("wide", ["#numbers .numbers", "#plot .plot"])
+def test_what_goes_on_beyond_a_phone_shows_it(visit, theme, wide):
+    tab = visit(f"benchmarks?__theme={theme}", width=390)
+    table = tab.locator(wide)
     table.wait_for()
     assert table.evaluate("table => table.scrollWidth > table.clientWidth")
 
-    def edge():
-        with Image.open(io.BytesIO(table.screenshot())) as picture:
+    def color_at_right(part):
+        with Image.open(io.BytesIO(part.screenshot())) as picture:
             column = picture.convert("RGB").crop((picture.width - 2, 0, *picture.size))
             return max(column.getcolors())[1]
 
-    page = tab.evaluate("getComputedStyle(document.body).backgroundColor")
-    page = tuple(map(int, re.findall(r"\d+", page)[:3]))
-    assert max(abs(a - b) for a, b in zip(edge(), page, strict=True)) > 20
+    page = color_at_right(tab.locator("body"))
+    shadow = color_at_right(table)
+    assert max(abs(a - b) for a, b in zip(shadow, page, strict=True)) > 20
     table.evaluate("table => { table.scrollLeft = table.scrollWidth }")
-    assert edge() == page
+    assert color_at_right(table) == page
 
 
 def test_every_page_fits_a_phone_and_says_everything(visit, url):
