@@ -43,8 +43,9 @@ from sr_hub.webapp import (  # noqa: E402
     work,
 )
 from sr_hub.webapp.benchmarks import Benchmarks  # noqa: E402
-from sr_hub.webapp.comparing import CompareHandlers, make_small  # noqa: E402
+from sr_hub.webapp.comparing import CompareHandlers  # noqa: E402
 from sr_hub.webapp.engine import OTHERS_KEPT, Engine, StoppedError  # noqa: E402
+from sr_hub.webapp.small import make_small  # noqa: E402
 from sr_hub.webapp.upscaling import UpscaleHandlers  # noqa: E402
 from sr_hub.webapp.work import Work  # noqa: E402
 

@@ -4,10 +4,11 @@ import gradio as gr
 
 from sr_hub.metrics import Protocol
 from sr_hub.models import BASELINES
-from sr_hub.webapp.comparing import SCALE, CompareHandlers
+from sr_hub.webapp.comparing import CompareHandlers
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
 from sr_hub.webapp.fields import examples, picture_field, spot_fields
 from sr_hub.webapp.i18n import Say, text
+from sr_hub.webapp.small import SCALE
 from sr_hub.webapp.theme import bar, block, heading
 from sr_hub.webapp.work import KEPT_SECONDS, discard
 

@@ -6,11 +6,10 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
-import torch
 from PIL import Image
 from torch import Tensor
 
-from sr_hub.degrade import BLUR_RADIUS, blur, downscale, jpeg, modcrop, quantise
+from sr_hub.degrade import modcrop
 from sr_hub.errors import SRHubError
 from sr_hub.evaluate import Values, score
 from sr_hub.figures import box_at, error_map, strip, telling_box
@@ -19,53 +18,14 @@ from sr_hub.tables import Row, csv_table, show
 from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import Engine, StoppedError, device_of
 from sr_hub.webapp.fields import read_picture
-from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, told
+from sr_hub.webapp.i18n import Say, message, speaker, told
+from sr_hub.webapp.small import SCALE, check_small, make_small
 from sr_hub.webapp.tables import definition, metric_table
 from sr_hub.webapp.view import OVERVIEW_SIDE, PREVIEW_SIDE, Spot, fit, overview, preview
 from sr_hub.webapp.work import Work, discard
 
-SCALE = 4
-
 TRUTH, SMALL = "truth", "small"
 """Names under which a run keeps the true and the small picture."""
-
-
-def make_small(hr: Tensor, sigma: float, noise: float, quality: int) -> Tensor:
-    """`hr` made four times smaller, as a real file may have been.
-
-    Args:
-        hr: (1, 3, H, W), RGB in [0, 1].
-        sigma: of the Gaussian blur before, in pixels of `hr`; 0 for none.
-        noise: of the Gaussian noise after, of 255; 0 for none. Always the same noise.
-        quality: of JPEG at the end, 1 to 99; 100 for none.
-
-    Returns:
-        (1, 3, H // 4, W // 4), of the 256 values of an 8-bit file.
-
-    Raises:
-        VisitorError: if the picture is too small for it.
-    """
-    _check_sides(hr, BLUR_RADIUS + 1 if sigma else SCALE)
-    if sigma:
-        hr = blur(hr, torch.tensor([[sigma, sigma]]), torch.zeros(1))
-    lr = downscale(modcrop(hr, SCALE), SCALE)
-    if noise:
-        generator = torch.Generator().manual_seed(0)
-        lr = lr + torch.randn(lr.shape, generator=generator) * noise / 255
-    return jpeg(lr, torch.tensor([float(quality)])) if quality < 100 else quantise(lr)
-
-
-def check_small(lr: Tensor, hr: Tensor) -> None:
-    """Refuse a visitor's own small picture unless it is a quarter of the true one.
-
-    Raises:
-        VisitorError: if it is not, or if the true picture has no quarter.
-    """
-    _check_sides(hr, SCALE)
-    needed = (hr.shape[-2] // SCALE, hr.shape[-1] // SCALE)
-    if lr.shape[-2:] != needed:
-        sizes = (_size(lr), _size(hr), f"{needed[1]} × {needed[0]}")
-        raise VisitorError("small_does_not_fit", *sizes)
 
 
 def measured(work: Work, protocol: str) -> list[Row]:
@@ -272,12 +232,3 @@ def spot(work: Work, protocol: str) -> tuple[str, str, Any]:
     with Image.open(work.picture(TRUTH, OVERVIEW_SIDE)) as whole:
         framed = overview(whole, Spot(box.left, box.top, box.side, box.side), size)
     return str(work.save(framed, "overview.png")), path, gr.update(value=path)
-
-
-def _check_sides(picture: Tensor, smallest: int) -> None:
-    if min(picture.shape[-2:]) < smallest:
-        raise VisitorError("too_small", _size(picture), str(smallest))
-
-
-def _size(picture: Tensor) -> str:
-    return f"{picture.shape[-1]} × {picture.shape[-2]}"
