@@ -132,8 +132,8 @@ def load_with_fidelity(
     if pair is None:
         able = [true for true in PARTNERS if pair_of(true, there)]
         raise SRHubError(
-            f"fidelity needs a PSNR and a GAN checkpoint of one network: "
-            f"there are both for {', '.join(able) or 'no model'}, not for {name}"
+            f"fidelity needs a PSNR and a GAN checkpoint of one network, and {name} is alone: "
+            f"{'use ' + ' or '.join(able) if able else 'no bundled model has both'}"
         )
     true, sharp = (load_model(there[each]) for each in pair)
     return interpolate(true, sharp, 1 - fidelity)

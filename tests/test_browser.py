@@ -1,9 +1,11 @@
 """The app in a real Chromium, as a visitor uses it."""
 
 import csv
+import io
 import os
 import re
 import shutil
+import threading
 
 import pytest
 from PIL import Image
@@ -17,6 +19,7 @@ import sr_hub  # noqa: E402
 from sr_hub import webapp  # noqa: E402
 from sr_hub.image import decode  # noqa: E402
 from sr_hub.models import load_model  # noqa: E402
+from sr_hub.webapp.engine import Engine  # noqa: E402
 from sr_hub.webapp.i18n import texts  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -87,6 +90,30 @@ def visit(contexts, url):
     assert foreign == [] and broken == []
 
 
+PALE_TEXTS = """() => {
+    const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+    const light = (color) => channels(color).slice(0, 3).map((value) => value / 255)
+        .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const ground = (part) => {
+        const color = getComputedStyle(part).backgroundColor;
+        return (channels(color)[3] ?? 1) > 0.99 || !part.parentElement
+            ? color : ground(part.parentElement);
+    };
+    const contrast = (part, color) => {
+        const [low, high] = [light(color), light(ground(part))].sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05);
+    };
+    const shown = [...document.querySelectorAll('main *')].filter((e) => e.checkVisibility());
+    const words = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && /\\w/.test(n.data));
+    const pale = shown.filter((e) => words(e) && contrast(e, getComputedStyle(e).color) < 4.5);
+    const hints = shown.filter((e) => e.placeholder
+        && contrast(e, getComputedStyle(e, '::placeholder').color) < 4.5);
+    return [...pale.map((e) => e.innerText), ...hints.map((e) => e.placeholder)];
+}"""
+"""Texts and placeholders that stand out from what is behind them by less than 4.5 : 1 (WCAG AA)."""
+
+
 def give(tab, field, path):
     tab.locator(f"#{field} input[type=file]").set_input_files(path)
     tab.locator(f"#{field} img").wait_for()
@@ -139,6 +166,41 @@ def test_a_click_on_the_overview_moves_all_panes(visit, tmp_path):
     assert across < 5 and down > 95
 
 
+@pytest.mark.parametrize(
+    ("page", "field", "shown"), [("upscale", "picture", "slider"), ("compare", "truth", "numbers")]
+)
+def test_stop_takes_back_a_run_that_still_waits_its_turn(
+    visit, tmp_path, monkeypatch, page, field, shown
+):
+    begun, go_on = threading.Event(), threading.Event()
+    sizes, enlarge = set(), Engine.enlarge
+
+    def enlarge_later(self, name, image, *args, **options):
+        sizes.add(image.size)
+        begun.set()
+        go_on.wait(TIMEOUT / 1000)
+        return enlarge(self, name, image, *args, **options)
+
+    monkeypatch.setattr(Engine, "enlarge", enlarge_later)
+    tabs = [visit(page), visit(page)]
+    for tab, size in zip(tabs, ((80, 60), (48, 32)), strict=True):
+        texture(*size).save(tmp_path / "photo.png")
+        give(tab, field, tmp_path / "photo.png")
+        tab.locator("#run").click()
+        assert begun.wait(TIMEOUT / 1000)
+    waiting = tabs[1].locator(f"#{shown}").get_by_text("queue: 1/1")
+    waiting.wait_for()
+    tabs[1].locator("#stop").click()
+    waiting.wait_for(state="hidden")
+    go_on.set()
+    last = "#pane-2 img" if page == "upscale" else "#strip img"
+    tabs[0].locator(last).wait_for()
+    assert len(sizes) == 1
+    tabs[1].locator("#run").click()
+    tabs[1].locator(last).wait_for()
+    assert len(sizes) == 2
+
+
 def test_the_fidelity_slider_follows_the_model(visit):
     tab = visit("upscale", language="zh-HK")
     fidelity = tab.locator("#fidelity")
@@ -156,6 +218,7 @@ def test_a_true_picture_is_measured_and_the_protocol_switched(visit, tmp_path):
     truth = tmp_path / "truth.png"
     texture(128, 96).save(truth)
     tab = visit("compare")
+    api.expect(tab.locator("#csv")).to_be_disabled()
     give(tab, "truth", truth)
     tab.locator("#run").click()
     tab.locator("#strip img").wait_for()
@@ -218,6 +281,56 @@ def test_the_language_follows_the_browser_and_then_the_choice(visit):
     toast = tab.locator("[data-testid=toast-body]")
     toast.wait_for()
     assert texts("zh-CN")["message_no_truth"] in toast.inner_text()
+
+
+def test_no_name_in_the_plot_covers_another_or_a_point(visit):
+    tab = visit("benchmarks")
+    tab.locator("#plot circle").first.wait_for()
+    covered = tab.evaluate(
+        """() => {
+            const all = [...document.querySelectorAll('#plot .name, #plot circle')];
+            const boxes = all.map((part) => part.getBoundingClientRect());
+            const meet = (a, b) => a.left < b.right && b.left < a.right
+                && a.top < b.bottom && b.top < a.bottom;
+            return all.filter((part, i) => part.matches('.name')
+                && boxes.some((box, j) => i !== j && meet(boxes[i], box)))
+                .map((part) => part.textContent);
+        }"""
+    )
+    assert covered == [] and tab.locator("#plot .name").count() > 5
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_text_can_be_read(visit, url, theme):
+    tab = visit()
+    for page in ("", "upscale", "compare", "benchmarks"):
+        tab.goto(f"{url}{page}?__theme={theme}", wait_until="load")
+        tab.locator("h1").wait_for()
+        if page == "upscale":
+            tab.locator("button.label-wrap").click()
+            tab.locator("#hub").wait_for()
+        assert tab.locator("body.dark").count() == (theme == "dark")
+        assert tab.evaluate(PALE_TEXTS) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("wide", ["#numbers .numbers", "#plot .plot"])
+def test_what_goes_on_beyond_a_phone_shows_it(visit, theme, wide):
+    tab = visit(f"benchmarks?__theme={theme}", width=390)
+    table = tab.locator(wide)
+    table.wait_for()
+    assert table.evaluate("table => table.scrollWidth > table.clientWidth")
+
+    def color_at_right(part):
+        with Image.open(io.BytesIO(part.screenshot())) as picture:
+            column = picture.convert("RGB").crop((picture.width - 2, 0, *picture.size))
+            return max(column.getcolors())[1]
+
+    page = color_at_right(tab.locator("body"))
+    shadow = color_at_right(table)
+    assert max(abs(a - b) for a, b in zip(shadow, page, strict=True)) > 20
+    table.evaluate("table => { table.scrollLeft = table.scrollWidth }")
+    assert color_at_right(table) == page
 
 
 def test_every_page_fits_a_phone_and_says_everything(visit, url):

@@ -123,7 +123,7 @@ def test_fidelity_goes_from_the_gan_checkpoint_to_the_psnr_checkpoint(bundled):
 
 
 def test_a_model_without_a_partner_is_refused(monkeypatch):
-    with pytest.raises(SRHubError, match="not for bicubic"):
+    with pytest.raises(SRHubError, match="and bicubic is alone: "):
         load_with_fidelity("bicubic", 0.5)
     with pytest.raises(SRHubError, match="fidelity goes from 0"):
         load_with_fidelity("rrim-x4", 1.5)

@@ -43,8 +43,9 @@ from sr_hub.webapp import (  # noqa: E402
     work,
 )
 from sr_hub.webapp.benchmarks import Benchmarks  # noqa: E402
-from sr_hub.webapp.comparing import CompareHandlers, make_small  # noqa: E402
+from sr_hub.webapp.comparing import CompareHandlers  # noqa: E402
 from sr_hub.webapp.engine import OTHERS_KEPT, Engine, StoppedError  # noqa: E402
+from sr_hub.webapp.small import make_small  # noqa: E402
 from sr_hub.webapp.upscaling import UpscaleHandlers  # noqa: E402
 from sr_hub.webapp.work import Work  # noqa: E402
 
@@ -142,14 +143,14 @@ def test_depth_transparency_and_grey_survive(client, models, tmp_path, mode):
 def test_what_is_not_a_picture_is_one_clear_line(client, tmp_path):
     path = tmp_path / "letter.png"
     path.write_text("Dear picture")
-    with pytest.raises(AppError, match=r"^letter\.png is not a picture of a known format$"):
+    with pytest.raises(AppError, match=r"^letter\.png is not a picture of a known format\. Save"):
         upscale(client, path)
 
 
 def test_too_many_pixels_are_refused_with_size_and_limit(client, tmp_path):
     path = tmp_path / "large.png"
     texture(200, 150).save(path)
-    with pytest.raises(AppError, match=r"200x150.* up to 0\.02"):
+    with pytest.raises(AppError, match=r"200 × 150, .*30,000 pixels; .* up to 20,000 pixels"):
         upscale(client, path)
 
 
@@ -158,6 +159,24 @@ def test_a_name_that_is_no_hub_id_loads_nothing(client, tmp_path, name):
     texture(8, 8).save(tmp_path / "picture.png")
     with pytest.raises(AppError, match="not a Hub id"):
         upscale(client, tmp_path / "picture.png", name)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "asked", "says"),
+    [
+        ("/upscale", ["photo", None], "at least one method"),
+        ("/upscale", [None, "rrim-x4"], "a picture first"),
+        ("/upscale", ["photo.png", "rrim-x4"], "photo.png.* give handle_file"),
+        ("/compare", ["photo", None, "y"], "at least one method"),
+        ("/compare", ["photo", "bicubic", "y"], "at least one method"),
+        ("/compare", ["photo", ["bicubic"], None], "it is one of y, rgb, report"),
+        ("/compare", [7, ["bicubic"], "y"], "7 is not an uploaded picture"),
+    ],
+)
+def test_what_a_program_leaves_out_is_one_clear_line(client, photo, endpoint, asked, says):
+    values = [handle_file(str(photo)) if value == "photo" else value for value in asked]
+    with pytest.raises(AppError, match=says):
+        client.predict(*values, api_name=endpoint)
 
 
 def test_programs_see_two_endpoints_and_nothing_private(client):
@@ -337,7 +356,7 @@ def test_programs_ask_for_a_fidelity_by_name(client, photo):
     assert Path(file).name == "photo_rrim-gan-x4-at-fidelity-0.25.png"
     for name, says in {
         "rrim-x4 at fidelity 1.5": "goes from 0",
-        "srgan-x4 at fidelity 0.5": "both for rrim-x4, not for srgan-x4",
+        "srgan-x4 at fidelity 0.5": "srgan-x4 is alone: use rrim-x4",
         "rrim-x4 at fidelity 1..5": "not a Hub id",
     }.items():
         with pytest.raises(AppError, match=says):
@@ -383,7 +402,7 @@ def test_an_animation_is_said_to_be_one(offer, tmp_path, monkeypatch):
     monkeypatch.setattr(fields.gr, "Warning", said.append)
     frames = [texture(8, 8), texture(8, 9).resize((8, 8))]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
-    fields.read_picture(str(tmp_path / "moving.gif"), MAX_PIXELS, VISITOR)
+    fields.read_picture(str(tmp_path / "moving.gif"), MAX_PIXELS)
     assert len(said) == 1 and "moving.gif" in said[0] and "2 pictures" in said[0]
 
 
@@ -428,9 +447,17 @@ def test_a_new_run_and_old_age_remove_a_visitors_files(offer, photo):
     assert UpscaleHandlers(offer).look(second, 1, 1, 1) == (gr.skip(),) * 7
 
 
-def run_compare(offer, path, low=None, damage=(0, 0, 100), models=("bicubic", "rrim-x4"), old=None):
+def run_compare(
+    offer,
+    path,
+    low=None,
+    damage=(0, 0, 100),
+    models=("bicubic", "rrim-x4"),
+    old=None,
+    visitor=VISITOR,
+):
     return CompareHandlers(offer).run(
-        str(path), low, *damage, list(models), "y", old, VISITOR, lambda *_, **__: 0
+        str(path), low, *damage, list(models), "y", old, visitor, lambda *_, **__: 0
     )
 
 
@@ -478,15 +505,15 @@ def test_a_small_picture_of_ones_own_is_used_and_must_fit(offer, truth, tmp_path
     state = run_compare(offer, truth, str(tmp_path / "low.png"))[0]
     assert np.array_equal(state.pixels("small"), np.asarray(texture(24, 16)))
     texture(30, 16).save(tmp_path / "wrong.png")
-    with pytest.raises(gr.Error, match="needs 24x16"):
+    with pytest.raises(gr.Error, match="must be 24 × 16"):
         run_compare(offer, truth, str(tmp_path / "wrong.png"))
 
 
 @pytest.mark.parametrize(
     ("size", "damage", "methods", "says"),
     [
-        ((1, 1), (0, 0, 100), ["bicubic"], "too small"),
-        ((8, 8), (2, 0, 100), ["bicubic"], "too small"),
+        ((1, 1), (0, 0, 100), ["bicubic"], "1 × 1; .* 4 pixels"),
+        ((8, 8), (2, 0, 100), ["bicubic"], "8 × 8; .* 10 pixels"),
         ((16, 16), (0, 0, 100), [], "at least one method"),
         ((16, 16), (0, 0, 100), ["small-x2"], "compares x4"),
     ],
@@ -529,6 +556,28 @@ def test_the_plot_names_every_point_inside_the_drawing(results):
     assert all(0 < float(x) < plot.WIDTH and 0 < float(y) < plot.HEIGHT for x, y in places)
 
 
+def test_names_of_crowded_points_stand_apart_and_clear_of_the_points():
+    points = [plot.Point(f"network-{i:02}-x4", 0.3 + i * 0.004, 30 + i % 3 / 50) for i in range(12)]
+    svg = plot.scatter([*points, plot.Point("bicubic", 0.002, 28)], "x", "y")
+    found = re.findall(
+        r"<text x='([\d.]+)' y='([\d.]+)' class='name' text-anchor='(\w+)'>([^<]+)<", svg
+    )
+    assert {name for *_, name in found} == {p.name for p in points} | {"bicubic"}
+    boxes = []
+    for x, y, anchor, name in found:
+        width = 6.5 * len(name)  # of a 13 px letter
+        left = float(x) - {"start": 0, "middle": width / 2, "end": width}[anchor]
+        boxes.append((left, float(y) - 11, left + width, float(y) + 3))
+    dots = re.findall(r"<circle cx='([\d.]+)' cy='([\d.]+)'", svg)
+    boxes += [(float(x), float(y), float(x), float(y)) for x, y in dots]
+    for i, one in enumerate(boxes[: len(found)]):
+        assert one[0] >= 0 and one[2] <= plot.WIDTH
+        for other in boxes[i + 1 :]:
+            across = one[0] < other[2] and other[0] < one[2]
+            assert not (across and one[1] < other[3] and other[1] < one[3])
+    assert "class='leader'" in svg
+
+
 def test_every_language_has_every_text_and_none_looks_like_a_placeholder():
     english = i18n.texts("en")
     for language in i18n.LANGUAGES:
@@ -543,6 +592,7 @@ def test_every_text_is_used_somewhere():
     built = {f"{page}_{part}" for page in theme.PAGES for part in ("title", "lead")}
     built |= {f"home_{page}_{part}" for page in theme.PAGES for part in ("title", "text")}
     built |= {f"nav_{page}" for page in theme.PAGES}
+    built |= {f"protocol_{protocol}" for protocol in Protocol}
     built |= {f"table_{column}" for column in tables.COLUMNS}
     for key in i18n.texts("en").keys() - built:
         assert key in source or f'"{key.split("_", 1)[1]}"' in source, key
@@ -563,6 +613,53 @@ def test_notices_speak_the_visitors_language(cookie, accepts, language):
     request = SimpleNamespace(cookies=cookies, headers={"accept-language": accepts})
     assert i18n.language_of(request) == language
     assert i18n.message("no_picture", request) == i18n.texts(language)["message_no_picture"]
+
+
+def write_words(path):
+    path.write_text("Dear picture")
+
+
+def write_half(path):
+    texture(60, 40).save(path)
+    path.write_bytes(path.read_bytes()[:200])
+
+
+@pytest.mark.parametrize(
+    ("write", "notice"),
+    [
+        (write_words, "unknown_format"),
+        (write_half, "damaged"),
+        (lambda path: texture(200, 150).save(path), "too_large"),
+        (lambda path: texture(3, 2).save(path), "too_small"),
+        (lambda path: None, "gone"),
+    ],
+)
+def test_refused_pictures_are_refused_in_the_visitors_language(offer, tmp_path, write, notice):
+    write(tmp_path / "letter.png")
+    for language in i18n.LANGUAGES:
+        visitor = SimpleNamespace(session_hash="v", cookies={i18n.COOKIE: language}, headers={})
+        with pytest.raises(gr.Error) as refused:
+            run_compare(offer, tmp_path / "letter.png", visitor=visitor)
+        words = re.split("%s", i18n.texts(language)[f"message_{notice}"])
+        assert all(part in refused.value.message for part in words)
+
+
+def test_a_picture_with_more_pixels_than_pillow_opens_is_too_large(offer, photo, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(gr.Error, match=r"photo\.png has more than 2,000 pixels"):
+        run_upscale(offer, photo)
+
+
+def test_protocols_are_defined_in_the_visitors_language(offer, truth, results):
+    state = run_compare(offer, truth)[0]
+    for protocol in Protocol:
+        english = i18n.texts("en")[f"protocol_{protocol}"]
+        assert english == protocol.definition.replace("`", "") + "."
+        for language in i18n.LANGUAGES:
+            say = i18n.texts(language).__getitem__
+            assert say(f"protocol_{protocol}") in comparing.numbers(state, protocol, say)[0]
+            assert say(f"protocol_{protocol}") in Benchmarks(results).table("Set5", protocol, say)
+            assert language == "en" or english not in say(f"protocol_{protocol}")
 
 
 def test_without_checkpoints_the_app_still_offers_bicubic():

@@ -12,7 +12,7 @@ from sr_hub.tables import Row, rows_of
 from sr_hub.webapp.i18n import Say, speaker, text
 from sr_hub.webapp.plot import Point, scatter
 from sr_hub.webapp.printed import MAIN_REPORT, OTHER_REPORT, main_report
-from sr_hub.webapp.tables import Line, definition, html_table, metric_table
+from sr_hub.webapp.tables import Line, html_table, metric_table
 from sr_hub.webapp.theme import bar, block, heading
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -65,7 +65,7 @@ class Benchmarks:
         beside = main_report(dataset) if protocol == Protocol.REPORT else []
         if not ours and not beside:
             return f"<p class='note'>{say('benchmarks_none')}</p>"
-        about = f"<b>{say('compare_protocol')} {protocol}</b>: {definition(protocol)}."
+        about = f"<b>{say('compare_protocol')} {protocol}</b>: {say(f'protocol_{protocol}')}"
         if ours:
             about += f"<br>{say('benchmarks_made_by')}: {self.origin(dataset, protocol)}"
         return metric_table(ours + beside, protocol, say, about, [row.model for row in beside])

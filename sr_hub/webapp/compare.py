@@ -4,10 +4,11 @@ import gradio as gr
 
 from sr_hub.metrics import Protocol
 from sr_hub.models import BASELINES
-from sr_hub.webapp.comparing import SCALE, CompareHandlers
+from sr_hub.webapp.comparing import CompareHandlers
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
 from sr_hub.webapp.fields import examples, picture_field, spot_fields
 from sr_hub.webapp.i18n import Say, text
+from sr_hub.webapp.small import SCALE
 from sr_hub.webapp.theme import bar, block, heading
 from sr_hub.webapp.work import KEPT_SECONDS, discard
 
@@ -35,7 +36,9 @@ def build_compare(engine: Engine) -> None:
                 elem_id="protocol",
             )
             table_html = gr.HTML(padding=False, elem_id="numbers", min_height=120)
-            csv = gr.DownloadButton(text("compare_csv"), size="sm", elem_id="csv")
+            csv = gr.DownloadButton(
+                text("compare_csv"), size="sm", interactive=False, elem_id="csv"
+            )
             with gr.Tab(text("compare_gallery")):
                 gallery = _gallery("gallery")
             with gr.Tab(text("compare_errors")):
@@ -59,7 +62,7 @@ def build_compare(engine: Engine) -> None:
     private = {"api_visibility": "private"}
     light = {"show_progress": "hidden", "concurrency_limit": None, **private}
     seen = [shown, figure, png]
-    run.click(
+    running = run.click(
         handlers.run,
         [*asked, protocol, work],
         [work, section, gallery, maps, *place, table_html, csv, *seen],
@@ -67,7 +70,7 @@ def build_compare(engine: Engine) -> None:
         **HEAVY,
         **private,
     )
-    stop.click(handlers.stop, None, None, queue=False, **private)
+    stop.click(handlers.stop, None, None, queue=False, cancels=[running], **private)
     protocol.change(
         handlers.rescore,
         [work, protocol],
@@ -134,6 +137,8 @@ def _endpoint(handlers: CompareHandlers, engine: Engine) -> None:
         label="models",
         visible=False,
     )
+    among_choices = models.preprocess
+    models.preprocess = lambda names: among_choices(names) if isinstance(names, list) else []
     protocol = gr.Radio([str(p) for p in Protocol], value="y", label="protocol", visible=False)
     facts = gr.JSON(label="numbers", visible=False)
     gr.Button(visible=False).click(

@@ -3,61 +3,29 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import torch
 from PIL import Image
 from torch import Tensor
 
-from sr_hub.degrade import BLUR_RADIUS, blur, downscale, jpeg, modcrop, quantise
+from sr_hub.degrade import modcrop
 from sr_hub.errors import SRHubError
 from sr_hub.evaluate import Values, score
 from sr_hub.figures import box_at, error_map, strip, telling_box
 from sr_hub.image import from_tensor, to_tensor
-from sr_hub.pairs import fit_pair
 from sr_hub.tables import Row, csv_table, show
 from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import Engine, StoppedError, device_of
 from sr_hub.webapp.fields import read_picture
-from sr_hub.webapp.i18n import Say, message, speaker
+from sr_hub.webapp.i18n import Say, message, speaker, told
+from sr_hub.webapp.small import SCALE, check_small, make_small
 from sr_hub.webapp.tables import definition, metric_table
 from sr_hub.webapp.view import OVERVIEW_SIDE, PREVIEW_SIDE, Spot, fit, overview, preview
 from sr_hub.webapp.work import Work, discard
 
-SCALE = 4
-
 TRUTH, SMALL = "truth", "small"
 """Names under which a run keeps the true and the small picture."""
-
-
-def make_small(hr: Tensor, sigma: float, noise: float, quality: int) -> Tensor:
-    """`hr` made four times smaller, as a real file may have been.
-
-    Args:
-        hr: (1, 3, H, W), RGB in [0, 1].
-        sigma: of the Gaussian blur before, in pixels of `hr`; 0 for none.
-        noise: of the Gaussian noise after, of 255; 0 for none. Always the same noise.
-        quality: of JPEG at the end, 1 to 99; 100 for none.
-
-    Returns:
-        (1, 3, H // 4, W // 4), of the 256 values of an 8-bit file.
-
-    Raises:
-        SRHubError: if the picture is too small for it.
-    """
-    height, width = hr.shape[-2:]
-    smallest = BLUR_RADIUS + 1 if sigma else SCALE
-    if min(height, width) < smallest:
-        raise SRHubError(f"{width}x{height} is too small: {smallest} pixels a side are needed")
-    if sigma:
-        hr = blur(hr, torch.tensor([[sigma, sigma]]), torch.zeros(1))
-    lr = downscale(modcrop(hr, SCALE), SCALE)
-    if noise:
-        generator = torch.Generator().manual_seed(0)
-        lr = lr + torch.randn(lr.shape, generator=generator) * noise / 255
-    return jpeg(lr, torch.tensor([float(quality)])) if quality < 100 else quantise(lr)
 
 
 def measured(work: Work, protocol: str) -> list[Row]:
@@ -100,7 +68,7 @@ class CompareHandlers:
         try:
             with self.engine.running(request.session_hash):
                 progress(0, desc=message("reading", request))
-                lr, hr = self._pair(truth, low, (sigma, noise, quality), request)
+                lr, hr = self._pair(truth, low, (sigma, noise, quality))
                 reporter = partial(self.engine.reporter, request=request, progress=progress)
                 work = self._enlarge(truth, lr, hr, models, reporter)
                 progress(0, desc=message("measuring", request))
@@ -111,7 +79,7 @@ class CompareHandlers:
             gr.Info(message("stopped", request))
             return (gr.skip(),) * 12
         except SRHubError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise told(error, request) from None
 
     def rescore(self, work: Work | None, protocol: str, request: gr.Request) -> tuple[Any, ...]:
         """The numbers of a run under another protocol: table, CSV, strip. Nothing is run again."""
@@ -154,11 +122,11 @@ class CompareHandlers:
             name = "no_model" if image else "no_truth"
             raise gr.Error(message(name, request), print_exception=False)
         try:
-            lr, hr = self._pair(image, None, (0, 0, 100), request)
+            lr, hr = self._pair(image, None, (0, 0, 100))
             work = self._enlarge(image, lr, hr, models)
             rows = measured(work, protocol)
         except SRHubError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise told(error, request) from None
         discard(work)
         values = {
             row.model: {k: v if math.isfinite(v) else str(v) for k, v in row.values.items()}
@@ -167,15 +135,16 @@ class CompareHandlers:
         return {"protocol": protocol, "definition": definition(protocol), "models": values}
 
     def _pair(
-        self, truth: str, low: str | None, damage: tuple[float, float, int], request: gr.Request
+        self, truth: str, low: str | None, damage: tuple[float, float, int]
     ) -> tuple[Tensor, Tensor]:
         """The small and the true picture, each (1, 3, h, w) in [0, 1], cut to fit."""
-        hr = to_tensor(preview(read_picture(truth, self.engine.max_pixels, request)))
+        hr = to_tensor(preview(read_picture(truth, self.engine.max_pixels)))
         if low:
-            lr = to_tensor(preview(read_picture(low, self.engine.max_pixels, request)))
+            lr = to_tensor(preview(read_picture(low, self.engine.max_pixels)))
+            check_small(lr, hr)
         else:
             lr = make_small(hr, *damage)
-        return fit_pair(hr, lr, SCALE, Path(truth).name)
+        return lr, modcrop(hr, SCALE)
 
     def _enlarge(
         self,
@@ -234,16 +203,17 @@ def first_look(work: Work, protocol: str, say: Say) -> tuple[Any, ...]:
 
 def numbers(work: Work, protocol: str, say: Say) -> tuple[str, Any]:
     """The table with the protocol's definition, and its CSV file."""
-    rows, meaning = measured(work, protocol), definition(protocol)
+    rows = measured(work, protocol)
     width, height = work.size
     about = (
-        f"<b>{say('compare_protocol')} {protocol}</b>: {meaning}.<br>"
+        f"<b>{say('compare_protocol')} {protocol}</b>: {say(f'protocol_{protocol}')}<br>"
         f"{say('compare_small_name')}: {width} × {height} {say('table_pixels')} · "
         f"{say('table_device')} {work.results[rows[-1].model].device}"
     )
     path = work.folder / f"{work.stem}_{protocol}.csv"
-    path.write_text(csv_table(rows, protocol, meaning), encoding="utf-8")
-    return metric_table(rows, protocol, say, about), gr.update(value=str(path))
+    path.write_text(csv_table(rows, protocol, definition(protocol)), encoding="utf-8")
+    file = gr.update(value=str(path), interactive=True)
+    return metric_table(rows, protocol, say, about), file
 
 
 def spot(work: Work, protocol: str) -> tuple[str, str, Any]:

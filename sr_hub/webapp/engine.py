@@ -18,13 +18,13 @@ from PIL import Image
 
 from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
-from sr_hub.errors import SRHubError
 from sr_hub.folder import read_config
 from sr_hub.interpolate import load_with_fidelity, name_at, pair_of
 from sr_hub.models import BASELINES, load_model
 from sr_hub.models.interpolation import Interpolation
 from sr_hub.upscaler import Upscaler
 from sr_hub.webapp.advance import Report, layers_counted
+from sr_hub.webapp.i18n import VisitorError
 
 BICUBIC = "bicubic"
 
@@ -161,7 +161,7 @@ class Engine:
         try:
             enlarged = self._run(name, scale, image, report if self._can_report else None)
         except MemoryError:
-            raise SRHubError("there is not enough memory for this picture") from None
+            raise VisitorError("no_memory") from None
         return enlarged, time.perf_counter() - started
 
     @contextmanager
@@ -218,10 +218,12 @@ class Engine:
         return self._others[name]
 
     def _load(self, name: str) -> SRModel:
+        if name is None:
+            raise VisitorError("no_model")
         if mixed := _AT_FIDELITY.fullmatch(name):
             return load_with_fidelity(mixed[1], float(mixed[2]), self._folders)
         if not _HUB_ID.fullmatch(name) or Path(name).exists():
-            raise SRHubError(f"{name!r} is not a Hub id: it looks like user/repository")
+            raise VisitorError("no_hub_id", repr(name))
         # Without this machine's token: a visitor sees public repositories only.
         return load_model(name, token=False, max_bytes=HUB_MODEL_BYTES)
 

@@ -4,13 +4,25 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
+from gradio.data_classes import ImageData
+from PIL import Image, UnidentifiedImageError
 
 from sr_hub.errors import SRHubError
-from sr_hub.image import decode
-from sr_hub.webapp.i18n import message, text
+from sr_hub.image import decode, readable_formats
+from sr_hub.webapp.i18n import VisitorError, text, told
 
 EXAMPLES = Path(__file__).with_name("examples")
+
+
+class Upload(ImageData):
+    """What is sent for a picture. A program that sends another thing is told what is expected."""
+
+    @classmethod
+    def model_validate(cls, sent: object, **options: Any) -> "Upload":  # noqa: ANN401
+        """What gradio calls on everything that is sent."""
+        if not isinstance(sent, dict):
+            raise told(VisitorError("no_file", repr(sent)), None)
+        return super().model_validate(sent, **options)
 
 
 def picture_field(**arguments: Any) -> gr.Image:  # noqa: ANN401
@@ -27,6 +39,7 @@ def picture_field(**arguments: Any) -> gr.Image:  # noqa: ANN401
         buttons=[],
         **arguments,
     )
+    field.data_model = Upload
     field.preprocess = lambda payload: payload.path if payload else None
     return field
 
@@ -59,31 +72,39 @@ def spot_fields(third: gr.Slider) -> tuple[gr.Image, list[gr.Slider]]:
     return shown, [across, down, third]
 
 
-def read_picture(path: str, max_pixels: int, request: gr.Request | None) -> Image.Image:
+def read_picture(path: str, max_pixels: int) -> Image.Image:
     """The upright picture in a visitor's file; what of the file is not kept becomes a notice.
 
     Raises:
-        SRHubError: if it is not a picture, or has more than `max_pixels`, which is found out
+        VisitorError: if it is not a picture, or has more than `max_pixels`, which is found out
             before they are read.
     """
     name = Path(path).name
     width, height = _size_in_header(path)
     if width * height > max_pixels:
-        megapixels, limit = f"{width * height / 1e6:.1f}", f"{max_pixels / 1e6:g}"
-        raise SRHubError(message("too_large", request, megapixels, f"{width}x{height}", limit))
+        pixels, limit = f"{width * height:,}", f"{max_pixels:,}"
+        raise VisitorError("too_large", f"{width} × {height}", pixels, limit)
     try:
         picture = decode(Path(path))
-    except SRHubError as error:
-        raise SRHubError(str(error).replace(path, name)) from None
+    except SRHubError:
+        raise VisitorError("damaged", name) from None
     for notice in picture.info.get("notices", []):
         gr.Warning(f"{name} {notice}")
     return picture
 
 
 def _size_in_header(path: str) -> tuple[int, int]:
-    """Width and height that the file claims; (0, 0) where `decode` has to say what is wrong."""
+    """Width and height that a visitor's file claims."""
+    name = Path(path).name
     try:
-        with Image.open(path) as header:
+        with Image.open(path, formats=readable_formats()) as header:
             return header.size
+    except FileNotFoundError:
+        raise VisitorError("gone", name) from None
+    except UnidentifiedImageError:
+        raise VisitorError("unknown_format", name) from None
+    except Image.DecompressionBombError:
+        raise VisitorError("far_too_large", name, f"{2 * Image.MAX_IMAGE_PIXELS:,}") from None
     except Exception:
-        return 0, 0
+        # Pillow raises errors of many types on damaged files.
+        raise VisitorError("damaged", name) from None

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from sr_hub.errors import SRHubError
+
 LANGUAGES = {"en": "English", "zh-TW": "繁體中文", "zh-CN": "简体中文"}
 """Locale names, as browsers and gradio spell them, and what a reader calls them."""
 
@@ -78,3 +80,24 @@ def message(name: str, request: gr.Request | None, *values: str) -> str:
     """The notice called `name`, with `values` put in, in the language of the request."""
     notice = speaker(request)(f"message_{name}")
     return notice % values if values else notice
+
+
+class VisitorError(SRHubError):
+    """A mistake of a visitor that the app knows, and so tells in every language.
+
+    Args:
+        name: of the notice.
+        values: what is put into it.
+    """
+
+    def __init__(self, name: str, *values: str) -> None:
+        super().__init__(message(name, None, *values))
+        self.name, self.values = name, values
+
+
+def told(error: SRHubError, request: gr.Request | None) -> gr.Error:
+    """The notice of an error; the package's own errors are in English only."""
+    words = str(error)
+    if isinstance(error, VisitorError):
+        words = message(error.name, request, *error.values)
+    return gr.Error(words, print_exception=False)

@@ -1,7 +1,7 @@
 """A scatter plot as SVG: quality against time, every point named, in the colours of the theme."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -9,8 +9,11 @@ WIDTH, HEIGHT = 600, 380
 LEFT, RIGHT, TOP, BOTTOM = 62, 24, 18, 52
 """Margins, in pixels of the drawing."""
 
-LINE, NAME = 15, 130
-"""Height and width, in pixels, that a name is given."""
+LINE, LETTER = 16, 7
+"""Height of a name and width of one of its letters, in pixels."""
+
+DOT, GAP = 12, 10
+"""Side of a point, and from its middle to its name, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,43 @@ class Axes:
         return HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM)
 
 
+@dataclass(frozen=True)
+class Box:
+    """What a point, a name or a bit of a line takes of the drawing, in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @classmethod
+    def around(cls, x: float, y: float, width: float, height: float) -> "Box":
+        """The box with that middle and those sides."""
+        return cls(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+    def meets(self, other: "Box") -> bool:
+        """Whether the two have a part in common."""
+        across = self.left < other.right and other.left < self.right
+        return across and self.top < other.bottom and other.top < self.bottom
+
+    def holds(self, other: "Box") -> bool:
+        """Whether the other lies inside."""
+        across = self.left <= other.left and other.right <= self.right
+        return across and self.top <= other.top and other.bottom <= self.bottom
+
+    def line_from(self, x: float, y: float) -> list["Box"]:
+        """Bits of the line from a point to the nearest edge; one bit where the box is beside."""
+        to_x = min(max(x, self.left), self.right)
+        to_y = min(max(y, self.top), self.bottom)
+        steps = max(1, round(math.dist((x, y), (to_x, to_y)) / GAP))
+        parts = [step / steps for step in range(1, steps + 1)]
+        return [Box.around(x + (to_x - x) * p, y + (to_y - y) * p, 0, 0) for p in parts]
+
+
+INSIDE = Box(LEFT, 0, WIDTH, HEIGHT - BOTTOM)
+"""Where names may stand."""
+
+
 def scatter(points: Sequence[Point], x_title: str, y_title: str) -> str:
     """The plot as HTML; x is logarithmic. Points that are not finite and positive are left out."""
     points = [p for p in points if math.isfinite(p.y) and math.isfinite(p.x) and p.x > 0]
@@ -93,18 +133,54 @@ def _titles(x_title: str, y_title: str) -> list[str]:
 
 
 def _names(places: Sequence[tuple[Point, float, float]]) -> list[str]:
-    """The names beside their points, moved down where they would overlap."""
-    taken: list[tuple[float, float]] = []
+    """Each name as near to its point as there is room, with a line to it where it is not beside.
+
+    The upper points choose first. A name for which there is no room at all is left out.
+    """
+    taken = [Box.around(x, y, DOT, DOT) for _, x, y in places]
     names = []
-    for point, x, y in sorted(places, key=lambda place: place[2]):
-        level = y + 4.5
-        while any(abs(level - h) < LINE and abs(x - place) < NAME for place, h in taken):
-            level += 1
-        taken.append((x, level))
-        at_left = x > WIDTH - NAME
-        anchor = "text-anchor='end'" if at_left else ""
-        names.append(_text(x + (-10 if at_left else 10), level, escape(point.name), anchor))
+    for point, x, y in sorted(places, key=lambda place: (place[2], place[1])):
+        name = _room(x, y, len(point.name) * LETTER, taken)
+        if name is None:
+            continue
+        line = name.line_from(x, y)
+        taken += [name, *line]
+        if len(line) > 1:
+            end = line[-1]
+            ends = f"x1='{x:.1f}' y1='{y:.1f}' x2='{end.left:.1f}' y2='{end.top:.1f}'"
+            names.append(f"<line class='leader' {ends}/>")
+        names.append(_name(point.name, name, x))
     return names
+
+
+def _room(x: float, y: float, width: float, taken: Sequence[Box]) -> Box | None:
+    """The nearest room for the name of a point, if possible one whose line crosses nothing."""
+
+    def clear(box: Box) -> bool:
+        return not any(box.meets(other) for other in taken)
+
+    rooms = [room for room in _rooms(x, y, width) if INSIDE.holds(room) and clear(room)]
+    direct = (room for room in rooms if all(map(clear, room.line_from(x, y)[1:])))
+    return next(direct, rooms[0] if rooms else None)
+
+
+def _name(words: str, box: Box, x: float) -> str:
+    """A name in its box, at that edge of it which is towards the point at `x`."""
+    at, anchor = (box.left + box.right) / 2, "middle"
+    if box.left > x:
+        at, anchor = box.left, "start"
+    elif box.right < x:
+        at, anchor = box.right, "end"
+    kind = f"class='name' text-anchor='{anchor}'"
+    return _text(at, box.bottom - LINE / 4, escape(words), kind)
+
+
+def _rooms(x: float, y: float, width: float) -> Iterator[Box]:
+    """Where the name of a point may stand: beside it, above, below, then further and further."""
+    for away in range(0, HEIGHT, 5):
+        aside, up = GAP + away + width / 2, (DOT + LINE) / 2 + away
+        for across, down in ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1)):
+            yield Box.around(x + across * aside, y + down * up, width, LINE)
 
 
 def _dot(point: Point, x: float, y: float) -> str:

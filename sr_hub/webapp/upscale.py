@@ -49,7 +49,7 @@ def build_upscale(engine: Engine) -> None:
 
     private = {"api_visibility": "private"}
     light = {"show_progress": "hidden", "concurrency_limit": None, **private}
-    run.click(
+    running = run.click(
         handlers.run,
         [*asked, work],
         [slider, download, *place[:2], table_html, section, work, shown, *panes],
@@ -57,7 +57,7 @@ def build_upscale(engine: Engine) -> None:
         **HEAVY,
         **private,
     )
-    stop.click(handlers.stop, None, None, queue=False, **private)
+    stop.click(handlers.stop, None, None, queue=False, cancels=[running], **private)
     looked = {"fn": handlers.look, "inputs": [work, *place], "outputs": [shown, *panes], **light}
     shown.select(handlers.point, [work], place[:2], **light).then(**looked)
     for control in place:

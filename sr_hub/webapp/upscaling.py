@@ -15,7 +15,7 @@ from sr_hub.tables import show
 from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import BICUBIC, Engine, StoppedError, device_of
 from sr_hub.webapp.fields import read_picture
-from sr_hub.webapp.i18n import Say, message, speaker
+from sr_hub.webapp.i18n import Say, message, speaker, told
 from sr_hub.webapp.tables import Line, html_table
 from sr_hub.webapp.view import (
     OVERVIEW_SIDE,
@@ -71,7 +71,7 @@ class UpscaleHandlers:
             with self.engine.running(request.session_hash):
                 progress(0, desc=message("reading", request))
                 self.engine.upscaler(chosen)
-                image = read_picture(path, self.engine.max_pixels, request)
+                image = read_picture(path, self.engine.max_pixels)
                 work = Work.begin(self.engine.root, path, image, chosen, order)
                 work.spot = (*busiest(image), ZOOM)
                 for name in names:
@@ -82,7 +82,7 @@ class UpscaleHandlers:
         except StoppedError:
             gr.Info(message("stopped", request))
         except SRHubError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise told(error, request) from None
 
     def offer_fidelity(self, model: str) -> tuple[dict[str, Any], str]:
         """The slider for `model`, at its end of the pair or, without one, hidden; and `model`."""
@@ -122,12 +122,12 @@ class UpscaleHandlers:
         if not image:
             raise gr.Error(message("no_picture", request), print_exception=False)
         try:
-            source = read_picture(image, self.engine.max_pixels, request)
+            source = read_picture(image, self.engine.max_pixels)
             upscaler = self.engine.upscaler(model)
             picture, seconds = self.engine.enlarge(model, source)
             kept = consistency_of(picture, source, upscaler.scale)
         except SRHubError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise told(error, request) from None
         work = Work.begin(self.engine.root, image, source, model, [model])
         facts = {
             "model": model,

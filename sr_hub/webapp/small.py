@@ -1,0 +1,57 @@
+"""The small picture of the Compare page: made from the true one, or a visitor's own."""
+
+import torch
+from torch import Tensor
+
+from sr_hub.degrade import BLUR_RADIUS, blur, downscale, jpeg, modcrop, quantise
+from sr_hub.webapp.i18n import VisitorError
+
+SCALE = 4
+"""How many times larger the true picture is."""
+
+
+def make_small(hr: Tensor, sigma: float, noise: float, quality: int) -> Tensor:
+    """`hr` made four times smaller, as a real file may have been.
+
+    Args:
+        hr: (1, 3, H, W), RGB in [0, 1].
+        sigma: of the Gaussian blur before, in pixels of `hr`; 0 for none.
+        noise: of the Gaussian noise after, of 255; 0 for none. Always the same noise.
+        quality: of JPEG at the end, 1 to 99; 100 for none.
+
+    Returns:
+        (1, 3, H // 4, W // 4), of the 256 values of an 8-bit file.
+
+    Raises:
+        VisitorError: if the picture is too small for it.
+    """
+    _check_sides(hr, BLUR_RADIUS + 1 if sigma else SCALE)
+    if sigma:
+        hr = blur(hr, torch.tensor([[sigma, sigma]]), torch.zeros(1))
+    lr = downscale(modcrop(hr, SCALE), SCALE)
+    if noise:
+        generator = torch.Generator().manual_seed(0)
+        lr = lr + torch.randn(lr.shape, generator=generator) * noise / 255
+    return jpeg(lr, torch.tensor([float(quality)])) if quality < 100 else quantise(lr)
+
+
+def check_small(lr: Tensor, hr: Tensor) -> None:
+    """Refuse a visitor's own small picture unless it is a quarter of the true one.
+
+    Raises:
+        VisitorError: if it is not, or if the true picture has no quarter.
+    """
+    _check_sides(hr, SCALE)
+    needed = (hr.shape[-2] // SCALE, hr.shape[-1] // SCALE)
+    if lr.shape[-2:] != needed:
+        sizes = (_size(lr), _size(hr), f"{needed[1]} × {needed[0]}")
+        raise VisitorError("small_does_not_fit", *sizes)
+
+
+def _check_sides(picture: Tensor, smallest: int) -> None:
+    if min(picture.shape[-2:]) < smallest:
+        raise VisitorError("too_small", _size(picture), str(smallest))
+
+
+def _size(picture: Tensor) -> str:
+    return f"{picture.shape[-1]} × {picture.shape[-2]}"
