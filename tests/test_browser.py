@@ -333,6 +333,15 @@ def test_what_goes_on_beyond_a_phone_shows_it(visit, theme, wide):
     assert color_at_right(table) == page
 
 
+def test_the_names_of_a_table_stay_while_its_numbers_are_scrolled_on_a_phone(visit):
+    table = visit("benchmarks", width=390).locator(".numbers").first
+    name, number = table.locator("td").nth(0), table.locator("td").nth(1)
+    before = name.bounding_box()["x"], number.bounding_box()["x"]
+    table.evaluate("table => { table.scrollLeft = 80 }")
+    assert name.bounding_box()["x"] == before[0]
+    assert number.bounding_box()["x"] == before[1] - 80
+
+
 def test_every_page_fits_a_phone_and_says_everything(visit, url):
     tab = visit(width=390)
     for page in ("", "upscale", "compare", "benchmarks", "references"):
