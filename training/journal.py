@@ -37,7 +37,7 @@ class Journal:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
-            file.write(json.dumps({"step": step, "seconds": round(seconds, 1), **row}) + "\n")
+            file.write(json.dumps({"step": step, "seconds": round(seconds, 2), **row}) + "\n")
         self._show(step, row)
 
     def event(self, step: int, seconds: float, text: str) -> None:

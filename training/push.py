@@ -122,7 +122,7 @@ def row_of_model(run: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
     if not path.is_file():
         return {}
     saved = read_state(path)
-    step, seconds = saved["step"], round(saved["seconds"], 1)
+    step, seconds = saved["step"], round(saved["seconds"], 2)
     return next((row for row in rows if row["step"] == step), {"step": step, "seconds": seconds})
 
 
