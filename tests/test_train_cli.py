@@ -284,7 +284,7 @@ def test_push_tells_of_the_last_generator_what_was_measured_on_it(finished, tmp_
     saved = read_state(run / "last.pt")
     torch.save({**saved, "step": 5}, run / "last.pt")
     training, metrics = pushed()
-    assert metrics == {"step": 5, "seconds": round(saved["seconds"], 1)}
+    assert metrics == {"step": 5, "seconds": round(saved["seconds"], 2)}
     assert training["steps"] == 5 and training["loss"] > 0 and "validation" not in training
     assert "dB on luma" not in (out / "README.md").read_text()
 
