@@ -52,6 +52,12 @@ def from_main(accelerator: Accelerator, value: Any) -> Any:  # noqa: ANN401
     return box[0]
 
 
+def leave() -> None:
+    """End what the processes share. One that ends with it still open may be aborted on its way."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def share_buffers(accelerator: Accelerator, module: nn.Module) -> None:
     """Give every process the main one's buffers: batch norm's statistics differ between them."""
     if accelerator.num_processes > 1:

@@ -13,6 +13,7 @@ from pathlib import Path
 from sr_hub.errors import SRHubError
 from training.checkpoint import NotFiniteError
 from training.loop import fit
+from training.parallel import leave
 from training.recipes import RECIPES
 from training.setup import PUBLIC, prepare
 
@@ -41,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         return NOT_FINITE if isinstance(error, NotFiniteError) else 2
     except KeyboardInterrupt:
         return INTERRUPTED
+    finally:
+        leave()
     return INTERRUPTED if run.interrupted else 0
 
 
