@@ -20,6 +20,13 @@ def write_log(folder: Path, rows: list[dict], *, pictures: int = 8, batch: int =
     return folder
 
 
+def test_a_line_that_is_no_text_is_passed_over(tmp_path):
+    folder = write_log(tmp_path / "run", gan_rows(20))
+    with (folder / "log.jsonl").open("ab") as log:
+        log.write(b"\xff\xfe\n")
+    assert Curves.read(folder).of("loss") == ([10, 20], [1 / 10, 1 / 20])
+
+
 def gan_rows(steps: int, *, pace: float = 0.5) -> list[dict]:
     return [
         {"step": s, "seconds": pace * s, "loss": 1 / s, "d_loss": 0.7, "d_real": 0.5, "d_fake": 0.5}

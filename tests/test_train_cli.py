@@ -223,6 +223,11 @@ def test_settings_reach_every_kind_of_field():
     assert TrainConfig("RRIM").losses == {"l1": 1.0}
 
 
+def test_one_loss_can_take_the_place_of_another_in_any_order():
+    for settings in (["losses.l1=0", "losses.mse=25"], ["losses.mse=25", "losses.l1=0"]):
+        assert TrainConfig("RRIM").with_settings(settings).losses == {"l1": 0, "mse": 25}
+
+
 def test_start_from_takes_the_weights_and_the_arguments_of_a_folder(finished, pictures, tmp_path):
     run = make_run(pictures, tmp_path / "gan", "tiny-gan", "--start-from", str(finished / "model"))
     weights = load_model(finished / "model").state_dict()
@@ -430,6 +435,10 @@ def test_push_refuses_what_is_no_run(finished: Path, tmp_path: Path, capsys):
     assert push.main([str(finished), "user/x", "--which", "step-9", "--dry-run"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert "holds no run" in lines[0] and "no generator 'step-9'" in lines[1]
+    for other in ("[]", '{"name": "website"}'):
+        (tmp_path / "run.json").write_text(other)
+        assert push.main([str(tmp_path), "user/x", "--dry-run"]) == 2
+        assert "holds no run: its run.json" in capsys.readouterr().err
 
 
 def test_interpolate_blends_two_runs(finished: Path, pictures: Path, tmp_path: Path):

@@ -214,18 +214,19 @@ class TrainConfig:
         Raises:
             SRHubError: if a setting has another form, does not exist or has a value it cannot have.
         """
-        config = self
+        changes: dict[str, Any] = {}
         for setting in settings:
             path, equals, text = setting.partition("=")
             name, _, key = path.partition(".")
             if not equals:
                 raise SRHubError(f"a setting is NAME=VALUE, not {setting!r}")
             value = _literal(text)
-            old = getattr(config, name, None)
+            old = changes.get(name, getattr(self, name, None))
             if key and isinstance(old, dict):
-                value = {**old, key: value}
-            config = config.changed(**{path if key and not isinstance(old, dict) else name: value})
-        return config
+                changes[name] = {**old, key: value}
+            else:
+                changes[path] = value
+        return self.changed(**changes)
 
 
 def _is_number(value: Any) -> bool:  # noqa: ANN401

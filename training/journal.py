@@ -78,7 +78,7 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a log, none if it is not there; a line that was cut short is passed over."""
     if not path.exists():
         return
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             yield json.loads(line)
         except ValueError:

@@ -274,9 +274,12 @@ def read_run(out: Path) -> dict:
         SRHubError: if the folder holds no run.
     """
     try:
-        return json.loads((out / RUN_FILE).read_text())
+        described = json.loads((out / RUN_FILE).read_text())
     except (OSError, ValueError):
         raise SRHubError(f"{out} holds no run: it has no {RUN_FILE}") from None
+    if not isinstance(described, dict) or not {"config", "data"} <= described.keys():
+        raise SRHubError(f"{out} holds no run: its {RUN_FILE} tells of something else")
+    return described
 
 
 def _origin(options: argparse.Namespace) -> str | None:
