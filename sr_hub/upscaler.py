@@ -239,8 +239,11 @@ def upscale(image: Image.Image, model: str | Path = "rrim-x4", **options: object
     its weights are the same file.
 
     Raises:
-        SRHubError: as `Upscaler` does.
+        SRHubError: as `Upscaler` does; and for a network itself, which `Upscaler` takes.
     """
+    if not isinstance(model, str | Path):
+        kind = type(model).__name__
+        raise SRHubError(f"upscale takes the name of a model, not a {kind}: give it to Upscaler")
     weights = Path(model) / WEIGHTS_FILE
     saved = weights.stat().st_mtime_ns if weights.is_file() else None
     return _loaded(model, saved, **options)(image)

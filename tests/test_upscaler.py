@@ -427,6 +427,13 @@ def test_the_function_loads_a_folder_again_that_was_saved_again(tmp_path):
     assert results[0] != results[1]
 
 
+def test_the_function_sends_a_network_to_the_class():
+    import sr_hub
+
+    with pytest.raises(SRHubError, match="not a RRIM: give it to Upscaler"):
+        sr_hub.upscale(noise(), model=small())
+
+
 def test_what_wraps_a_network_is_refused_by_name():
     with pytest.raises(SRHubError, match="not a DataParallel"):
         Upscaler(torch.nn.DataParallel(small()))

@@ -19,7 +19,7 @@ from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import Engine, StoppedError, device_of
 from sr_hub.webapp.fields import read_picture
 from sr_hub.webapp.i18n import Say, message, speaker, told
-from sr_hub.webapp.small import SCALE, check_small, make_small
+from sr_hub.webapp.small import SCALE, fit_small, make_small
 from sr_hub.webapp.tables import definition, metric_table
 from sr_hub.webapp.view import OVERVIEW_SIDE, PREVIEW_SIDE, Spot, fit, overview, preview
 from sr_hub.webapp.work import Work, discard
@@ -140,11 +140,8 @@ class CompareHandlers:
         """The small and the true picture, each (1, 3, h, w) in [0, 1], cut to fit."""
         hr = to_tensor(preview(read_picture(truth, self.engine.max_pixels)))
         if low:
-            lr = to_tensor(preview(read_picture(low, self.engine.max_pixels)))
-            check_small(lr, hr)
-        else:
-            lr = make_small(hr, *damage)
-        return lr, modcrop(hr, SCALE)
+            return fit_small(to_tensor(preview(read_picture(low, self.engine.max_pixels))), hr)
+        return make_small(hr, *damage), modcrop(hr, SCALE)
 
     def _enlarge(
         self,

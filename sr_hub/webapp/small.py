@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from sr_hub.degrade import BLUR_RADIUS, blur, downscale, jpeg, modcrop, quantise
+from sr_hub.errors import SRHubError
+from sr_hub.pairs import fit_pair
 from sr_hub.webapp.i18n import VisitorError
 
 SCALE = 4
@@ -35,17 +37,18 @@ def make_small(hr: Tensor, sigma: float, noise: float, quality: int) -> Tensor:
     return jpeg(lr, torch.tensor([float(quality)])) if quality < 100 else quantise(lr)
 
 
-def check_small(lr: Tensor, hr: Tensor) -> None:
-    """Refuse a visitor's own small picture unless it is a quarter of the true one.
+def fit_small(lr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
+    """A visitor's own small picture, and the true one cut to four times its size.
 
     Raises:
-        VisitorError: if it is not, or if the true picture has no quarter.
+        VisitorError: if the true picture is too small, or the other is not a quarter of it.
     """
     _check_sides(hr, SCALE)
-    needed = (hr.shape[-2] // SCALE, hr.shape[-1] // SCALE)
-    if lr.shape[-2:] != needed:
-        sizes = (_size(lr), _size(hr), f"{needed[1]} × {needed[0]}")
-        raise VisitorError("small_does_not_fit", *sizes)
+    try:
+        return fit_pair(hr, lr, SCALE)
+    except SRHubError:
+        needed = _size(modcrop(hr, SCALE)[..., ::SCALE, ::SCALE])
+        raise VisitorError("small_does_not_fit", _size(lr), _size(hr), needed) from None
 
 
 def _check_sides(picture: Tensor, smallest: int) -> None:
