@@ -1,10 +1,20 @@
-"""A picture and tiny networks, for the tests of the app."""
+"""A picture, tiny networks, stored results and runs of the pages, for the tests of the app."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import torch
+from gradio_client import handle_file
 from PIL import Image
 
+from sr_hub.metrics import Protocol
 from sr_hub.models import RRIM, SRResNet
+from sr_hub.records import FORMAT, write_results
+from sr_hub.webapp.comparing import CompareHandlers
+from sr_hub.webapp.upscaling import UpscaleHandlers
+
+MAX_PIXELS = 20_000
+VISITOR = SimpleNamespace(session_hash="visitor", cookies={}, headers={})
 
 
 def texture(width, height, mode="RGB"):
@@ -28,3 +38,51 @@ def tiny_networks(folder):
     for name, network in networks.items():
         network.save_pretrained(folder / name)
     return {name: folder / name for name in networks}
+
+
+def store_results(folder):
+    """Results of two models on Set5, in `folder`."""
+    rows, seconds = [], []
+    for model, psnr in (("bicubic", 28.43), ("rrim-x4", 31.0)):
+        for protocol in Protocol:
+            mean = {"psnr": psnr, "ssim": 0.8, "fsim": 0.9, "rmse": 0.0031}
+            rows.append(
+                {"dataset": "Set5", "model": model, "protocol": str(protocol), "mean": mean}
+            )
+        seconds.append({"dataset": "Set5", "model": model, "mean": 0.1, "pictures": [0.1]})
+    stored = {
+        "format": FORMAT,
+        "scale": 4,
+        "datasets": {"Set5": {}},
+        "results": rows,
+        "seconds": seconds,
+        "command": "python -m sr_hub eval --data Set5",
+        "hardware": "a machine",
+    }
+    write_results(stored, folder / "all.json")
+
+
+def upscale(client, path, model="rrim-x4"):
+    return client.predict(handle_file(str(path)), model, api_name="/upscale")
+
+
+def run_upscale(offer, path, **changes):
+    arguments = {"model": "rrim-x4", "fidelity": 1, "hub": "", "also": ["srgan-x4"], "old": None}
+    arguments |= changes
+    arguments.setdefault("fidelity_of", arguments["model"])
+    handlers = UpscaleHandlers(offer)
+    return list(handlers.run(str(path), **arguments, request=VISITOR, progress=lambda *_, **__: 0))
+
+
+def run_compare(
+    offer,
+    path,
+    low=None,
+    damage=(0, 0, 100),
+    models=("bicubic", "rrim-x4"),
+    old=None,
+    visitor=VISITOR,
+):
+    return CompareHandlers(offer).run(
+        str(path), low, *damage, list(models), "y", old, visitor, lambda *_, **__: 0
+    )

@@ -1,0 +1,102 @@
+"""The networks of the app: loaded once, run for one visitor at a time, stopped on request."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("gradio", reason="the app needs gradio (extra `app`)")
+
+from webapp_parts import (
+    texture,
+)
+
+import sr_hub
+from sr_hub.convert import convert
+from sr_hub.errors import SRHubError
+from sr_hub.models import RRDBNet, load_model
+from sr_hub.publish import push_folder
+from sr_hub.webapp.engine import Engine, StoppedError
+from sr_hub.webapp.work import Work
+
+
+def test_a_network_is_loaded_once_for_all_threads(offer):
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(offer.upscaler, ["rrim-x4"] * 8))
+    assert all(upscaler is found[0] for upscaler in found)
+
+
+def test_lists_start_with_bicubic_and_the_reports_model_is_the_default(offer):
+    assert offer.names == ["bicubic", "srgan-x4", "rrim-x4", "rrim-gan-x4", "small-x2"]
+    assert offer.default == "rrim-x4"
+
+
+def test_the_limit_comes_from_the_environment(models, monkeypatch):
+    monkeypatch.setenv("SR_HUB_MAX_PIXELS", "1234")
+    assert Engine(models).max_pixels == 1234
+
+
+def test_a_public_hub_model_runs_and_a_private_one_is_not_reached(hub, models, offer):
+    network = load_model(models["srgan-x4"])
+    network.push_to_hub("user/public-x4")
+    network.push_to_hub("user/private-x4", private=True)
+    image = texture(12, 8)
+    picture, _ = offer.enlarge("user/public-x4", image)
+    assert picture.tobytes() == offer.enlarge("srgan-x4", image)[0].tobytes()
+    assert picture.info["text"]["Model"] == "user/public-x4"
+    with pytest.raises(SRHubError):
+        offer.enlarge("user/private-x4", image)
+
+
+def test_converted_weights_run_in_the_app_as_they_did_elsewhere(hub, offer, tmp_path):
+    network = RRDBNet(channels=16, blocks=1, growth=8).eval()
+    torch.save({"params_ema": network.state_dict()}, tmp_path / "esrgan.pth")
+    convert(tmp_path / "esrgan.pth", tmp_path / "out", license="apache-2.0")
+    push_folder(tmp_path / "out", "user/esrgan-x4")
+    picture, _ = offer.enlarge("user/esrgan-x4", texture(12, 8, "RGB"))
+    expected = sr_hub.Upscaler(network)(texture(12, 8, "RGB"))
+    assert picture.size == (48, 32)
+    assert picture.tobytes() == expected.tobytes()
+
+
+def test_the_bar_moves_within_a_tile_and_never_back(offer):
+    parts = []
+    offer.enlarge("srgan-x4", texture(24, 16, "RGB"), parts.append)
+    assert len(parts) > 5 and parts == sorted(parts) and parts[-1] == 1
+
+
+def test_stop_ends_the_run_of_that_visitor_only_in_the_midst_of_a_tile(offer):
+    with offer.running("visitor"), offer.running("another"):
+        offer.stop("visitor")
+        offer.check("another")
+        with pytest.raises(StoppedError):
+            offer.enlarge("rrim-x4", texture(8, 8), lambda part: offer.check("visitor"))
+    offer.stop("visitor")
+    with offer.running("visitor"):
+        offer.check("visitor")
+
+
+def test_without_checkpoints_the_app_still_offers_bicubic():
+    assert Engine({}).names == ["bicubic"] and Engine({}).default == "bicubic"
+
+
+def test_a_zero_gpu_machine_gets_the_run_and_others_do_not(models, monkeypatch):
+    calls = []
+    spaces = SimpleNamespace(GPU=lambda f: lambda *a: calls.append(a[0]) or f(*a))
+    monkeypatch.setitem(sys.modules, "spaces", spaces)
+    Engine(models).enlarge("rrim-x4", texture(8, 8), lambda *_: pytest.fail("not picklable"))
+    assert calls == ["rrim-x4"]
+
+
+def test_a_work_keeps_what_was_given(tmp_path):
+    image = texture(10, 6)
+    kept = Work.begin(tmp_path, "a/b/holiday.final.JPG", image, "bicubic", ["bicubic"])
+    kept.keep("bicubic", image)
+    long = Work.begin(tmp_path, "照" * 200 + ".jpg", image, "bicubic", ["bicubic"])
+    assert long.save(image, f"{long.stem}_rrim-gan-x4.png").exists()
+    assert kept.stem == "holiday.final" and np.array_equal(
+        kept.pixels("bicubic"), np.asarray(image)
+    )

@@ -1,0 +1,109 @@
+"""The texts of the app, and its notices, in the language of the visitor."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+gr = pytest.importorskip("gradio", reason="the app needs gradio (extra `app`)")
+
+from webapp_parts import (  # noqa: E402
+    run_compare,
+    run_upscale,
+    texture,
+)
+
+from sr_hub import tables, webapp  # noqa: E402
+from sr_hub.metrics import Protocol  # noqa: E402
+from sr_hub.webapp import (  # noqa: E402
+    comparing,
+    i18n,
+    theme,
+)
+from sr_hub.webapp.benchmarks import Benchmarks  # noqa: E402
+
+
+def test_every_language_has_every_text_and_none_looks_like_a_placeholder():
+    english = i18n.texts("en")
+    for language in i18n.LANGUAGES:
+        texts = i18n.texts(language)
+        assert texts.keys() == english.keys()
+        assert not [key for key, words in texts.items() if "{" in words or not words.strip()]
+        assert all(texts[k].count("%s") == english[k].count("%s") for k in english)
+
+
+def test_every_text_is_used_somewhere():
+    source = "".join(p.read_text() for p in Path(webapp.__file__).parent.glob("*.py"))
+    built = {f"{page}_{part}" for page in theme.PAGES for part in ("title", "lead")}
+    built |= {f"home_{page}_{part}" for page in theme.PAGES for part in ("title", "text")}
+    built |= {f"nav_{page}" for page in theme.PAGES}
+    built |= {f"protocol_{protocol}" for protocol in Protocol}
+    built |= {f"table_{column}" for column in tables.COLUMNS}
+    for key in i18n.texts("en").keys() - built:
+        assert key in source or f'"{key.split("_", 1)[1]}"' in source, key
+
+
+@pytest.mark.parametrize(
+    ("cookie", "accepts", "language"),
+    [
+        ("zh-CN", "en", "zh-CN"),
+        (None, "zh-Hant-HK,zh;q=0.9", "zh-TW"),
+        (None, "zh-SG", "zh-CN"),
+        (None, "de,en;q=0.5", "en"),
+        ("nonsense", "", "en"),
+    ],
+)
+def test_notices_speak_the_visitors_language(cookie, accepts, language):
+    cookies = {i18n.COOKIE: cookie} if cookie else {}
+    request = SimpleNamespace(cookies=cookies, headers={"accept-language": accepts})
+    assert i18n.language_of(request) == language
+    assert i18n.message("no_picture", request) == i18n.texts(language)["message_no_picture"]
+
+
+def write_words(path):
+    path.write_text("Dear picture")
+
+
+def write_half(path):
+    texture(60, 40).save(path)
+    path.write_bytes(path.read_bytes()[:200])
+
+
+@pytest.mark.parametrize(
+    ("write", "notice"),
+    [
+        (write_words, "unknown_format"),
+        (write_half, "damaged"),
+        (lambda path: texture(200, 150).save(path), "too_large"),
+        (lambda path: texture(3, 2).save(path), "too_small"),
+        (lambda path: None, "gone"),
+    ],
+)
+def test_refused_pictures_are_refused_in_the_visitors_language(offer, tmp_path, write, notice):
+    write(tmp_path / "letter.png")
+    for language in i18n.LANGUAGES:
+        visitor = SimpleNamespace(session_hash="v", cookies={i18n.COOKIE: language}, headers={})
+        with pytest.raises(gr.Error) as refused:
+            run_compare(offer, tmp_path / "letter.png", visitor=visitor)
+        words = re.split("%s", i18n.texts(language)[f"message_{notice}"])
+        assert all(part in refused.value.message for part in words)
+
+
+def test_a_picture_with_more_pixels_than_pillow_opens_is_too_large(offer, photo, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(gr.Error, match=r"photo\.png has more than 2,000 pixels"):
+        run_upscale(offer, photo)
+
+
+def test_protocols_are_defined_in_the_visitors_language(offer, truth, results):
+    state = run_compare(offer, truth)[0]
+    for protocol in Protocol:
+        english = i18n.texts("en")[f"protocol_{protocol}"]
+        assert english == protocol.definition.replace("`", "") + "."
+        for language in i18n.LANGUAGES:
+            say = i18n.texts(language).__getitem__
+            assert say(f"protocol_{protocol}") in comparing.numbers(state, protocol, say)[0]
+            assert say(f"protocol_{protocol}") in Benchmarks(results).table("Set5", protocol, say)
+            assert language == "en" or english not in say(f"protocol_{protocol}")
