@@ -201,6 +201,35 @@ def test_stop_takes_back_a_run_that_still_waits_its_turn(
     assert len(sizes) == 2
 
 
+@pytest.mark.parametrize("method", ["bicubic", "srgan-x4"])
+def test_stop_says_so_whether_results_are_there_or_not(visit, tmp_path, monkeypatch, method):
+    begun, pressed = threading.Event(), threading.Event()
+    enlarge, stop = Engine.enlarge, Engine.stop
+
+    def enlarge_later(self, name, *args, **options):
+        if name == method:
+            begun.set()
+            pressed.wait(TIMEOUT / 1000)
+        return enlarge(self, name, *args, **options)
+
+    def press(self, session):
+        running = stop(self, session)
+        pressed.set()
+        return running
+
+    monkeypatch.setattr(Engine, "enlarge", enlarge_later)
+    monkeypatch.setattr(Engine, "stop", press)
+    texture(48, 32).save(tmp_path / "photo.png")
+    tab = visit("upscale", language="zh-HK")
+    give(tab, "picture", tmp_path / "photo.png")
+    tab.locator("#run").click()
+    assert begun.wait(TIMEOUT / 1000)
+    if method != "bicubic":
+        tab.locator("#slider img").first.wait_for()
+    tab.locator("#stop").click()
+    tab.get_by_text(texts("zh-TW")["message_stopped"]).wait_for()
+
+
 def test_the_fidelity_slider_follows_the_model(visit):
     tab = visit("upscale", language="zh-HK")
     fidelity = tab.locator("#fidelity")

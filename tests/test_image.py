@@ -1,10 +1,9 @@
-import io
 import struct
-import zlib
 
 import numpy as np
 import pytest
 import torch
+from picture_files import file_of, png
 from PIL import Image, ImageCms
 
 from sr_hub.alpha import join_alpha, split_alpha
@@ -14,12 +13,6 @@ from sr_hub.normalise import MODES, normalise
 
 ORIENTATION, MAKE, SOFTWARE, CAMERA, GPS = 0x0112, 0x010F, 0x0131, 0x8769, 0x8825
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def file_of(image, format, **options):
-    stream = io.BytesIO()
-    image.save(stream, format, **options)
-    return stream.getvalue()
 
 
 def noise(mode="RGB", size=(20, 12)):
@@ -38,21 +31,6 @@ def exif(orientation=1):
     data.get_ifd(CAMERA).update({0xA002: 20, 0xA003: 12, 0x829A: 0.5})
     data.get_ifd(GPS)[1] = "N"
     return data.tobytes()
-
-
-def png(bits, colour_type, pixels):
-    """A PNG file of any depth, which Pillow cannot write. pixels: (H, W * channels)."""
-
-    def chunk(name, data):
-        body = name + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
-    height, width = pixels.shape[0], pixels.shape[1] // channels
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def profile(space, connection, tags):

@@ -70,7 +70,7 @@ def build_compare(engine: Engine) -> None:
         **HEAVY,
         **private,
     )
-    stop.click(handlers.stop, None, None, queue=False, cancels=[running], **private)
+    stop.click(handlers.stop, None, None, concurrency_limit=None, cancels=[running], **private)
     protocol.change(
         handlers.rescore,
         [work, protocol],

@@ -18,7 +18,7 @@ from sr_hub.tables import Row, csv_table, show
 from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import Engine, StoppedError, device_of
 from sr_hub.webapp.fields import read_picture
-from sr_hub.webapp.i18n import Say, message, speaker, told
+from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, told
 from sr_hub.webapp.small import SCALE, fit_small, make_small
 from sr_hub.webapp.tables import definition, metric_table
 from sr_hub.webapp.view import OVERVIEW_SIDE, PREVIEW_SIDE, Spot, fit, overview, preview
@@ -68,7 +68,7 @@ class CompareHandlers:
         try:
             with self.engine.running(request.session_hash):
                 progress(0, desc=message("reading", request))
-                lr, hr = self._pair(truth, low, (sigma, noise, quality))
+                lr, hr = self._pair(truth, low, (sigma, noise, quality), request)
                 reporter = partial(self.engine.reporter, request=request, progress=progress)
                 work = self._enlarge(truth, lr, hr, models, reporter)
                 progress(0, desc=message("measuring", request))
@@ -76,7 +76,6 @@ class CompareHandlers:
                 discard(old)
                 return work, *seen
         except StoppedError:
-            gr.Info(message("stopped", request))
             return (gr.skip(),) * 12
         except SRHubError as error:
             raise told(error, request) from None
@@ -101,8 +100,9 @@ class CompareHandlers:
         return work.percent(TRUTH, event) if work else (gr.skip(), gr.skip())
 
     def stop(self, request: gr.Request) -> None:
-        """End the visitor's run at its next tile."""
-        self.engine.stop(request.session_hash)
+        """End the visitor's run at its next layer, and say so."""
+        if self.engine.stop(request.session_hash):
+            gr.Info(message("stopped", request))
 
     def call(
         self, image: str | None, models: list[str], protocol: str, request: gr.Request
@@ -122,7 +122,7 @@ class CompareHandlers:
             name = "no_model" if image else "no_truth"
             raise gr.Error(message(name, request), print_exception=False)
         try:
-            lr, hr = self._pair(image, None, (0, 0, 100))
+            lr, hr = self._pair(image, None, (0, 0, 100), request)
             work = self._enlarge(image, lr, hr, models)
             rows = measured(work, protocol)
         except SRHubError as error:
@@ -135,12 +135,20 @@ class CompareHandlers:
         return {"protocol": protocol, "definition": definition(protocol), "models": values}
 
     def _pair(
-        self, truth: str, low: str | None, damage: tuple[float, float, int]
+        self,
+        truth: str,
+        low: str | None,
+        damage: tuple[float, float, int],
+        request: gr.Request,
     ) -> tuple[Tensor, Tensor]:
         """The small and the true picture, each (1, 3, h, w) in [0, 1], cut to fit."""
-        hr = to_tensor(preview(read_picture(truth, self.engine.max_pixels)))
+
+        def read(path: str) -> Tensor:
+            return to_tensor(preview(read_picture(path, self.engine.max_pixels, request)))
+
+        hr = read(truth)
         if low:
-            return fit_small(to_tensor(preview(read_picture(low, self.engine.max_pixels))), hr)
+            return fit_small(read(low), hr)
         return make_small(hr, *damage), modcrop(hr, SCALE)
 
     def _enlarge(
@@ -155,7 +163,7 @@ class CompareHandlers:
         upscalers = {name: self.engine.upscaler(name) for name in models}
         for name, upscaler in upscalers.items():
             if upscaler.scale != SCALE:
-                raise SRHubError(f"{name} enlarges by {upscaler.scale}; this page compares x4")
+                raise VisitorError("other_scale", name, str(upscaler.scale))
         small = from_tensor(lr)
         work = Work.begin(self.engine.root, path, small, TRUTH, list(upscalers))
         work.keep(TRUTH, from_tensor(hr), scale=SCALE)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
+from sr_hub.errors import SRHubError
 from sr_hub.folder import read_config
 from sr_hub.interpolate import load_with_fidelity, name_at, pair_of
 from sr_hub.models import BASELINES, load_model
@@ -173,10 +174,12 @@ class Engine:
         finally:
             self._stop.pop(session, None)
 
-    def stop(self, session: str) -> None:
-        """End this visitor's run, if there is one, at its next layer."""
-        if session in self._stop:
+    def stop(self, session: str) -> bool:
+        """End this visitor's run at its next layer; whether there is one."""
+        running = session in self._stop
+        if running:
             self._stop[session] = True
+        return running
 
     def check(self, session: str) -> None:
         """Raise `StoppedError` if this visitor wishes to stop."""
@@ -224,8 +227,11 @@ class Engine:
             return load_with_fidelity(mixed[1], float(mixed[2]), self._folders)
         if not _HUB_ID.fullmatch(name) or Path(name).exists():
             raise VisitorError("no_hub_id", repr(name))
-        # Without this machine's token: a visitor sees public repositories only.
-        return load_model(name, token=False, max_bytes=HUB_MODEL_BYTES)
+        try:
+            # Without this machine's token: a visitor sees public repositories only.
+            return load_model(name, token=False, max_bytes=HUB_MODEL_BYTES)
+        except SRHubError as error:
+            raise VisitorError("not_loaded", str(error)) from None
 
 
 def device_of(upscaler: Upscaler) -> str:

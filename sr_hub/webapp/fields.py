@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode, readable_formats
-from sr_hub.webapp.i18n import VisitorError, text, told
+from sr_hub.webapp.i18n import VisitorError, retold, text, told
 
 EXAMPLES = Path(__file__).with_name("examples")
 
@@ -72,7 +72,7 @@ def spot_fields(third: gr.Slider) -> tuple[gr.Image, list[gr.Slider]]:
     return shown, [across, down, third]
 
 
-def read_picture(path: str, max_pixels: int) -> Image.Image:
+def read_picture(path: str, max_pixels: int, request: gr.Request | None) -> Image.Image:
     """The upright picture in a visitor's file; what of the file is not kept becomes a notice.
 
     Raises:
@@ -89,7 +89,7 @@ def read_picture(path: str, max_pixels: int) -> Image.Image:
     except SRHubError:
         raise VisitorError("damaged", name) from None
     for notice in picture.info.get("notices", []):
-        gr.Warning(f"{name} {notice}")
+        gr.Warning(f"{name} {retold(notice, request)}")
     return picture
 
 

@@ -6,6 +6,7 @@ holds is written in the language of the request: `speaker(request)`.
 """
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Callable
 from functools import cache
@@ -80,6 +81,15 @@ def message(name: str, request: gr.Request | None, *values: str) -> str:
     """The notice called `name`, with `values` put in, in the language of the request."""
     notice = speaker(request)(f"message_{name}")
     return notice % values if values else notice
+
+
+def retold(notice: str, request: gr.Request | None) -> str:
+    """A notice of `sr_hub.normalise`, which speaks English, in the language of the request."""
+    for name, english in texts("en").items():
+        words = re.escape(english).replace("%s", "(.+)")
+        if name.startswith("notice_") and (found := re.fullmatch(words, notice)):
+            return speaker(request)(name) % found.groups()
+    return notice
 
 
 class VisitorError(SRHubError):

@@ -57,7 +57,7 @@ def build_upscale(engine: Engine) -> None:
         **HEAVY,
         **private,
     )
-    stop.click(handlers.stop, None, None, queue=False, cancels=[running], **private)
+    stop.click(handlers.stop, None, None, concurrency_limit=None, cancels=[running], **private)
     looked = {"fn": handlers.look, "inputs": [work, *place], "outputs": [shown, *panes], **light}
     shown.select(handlers.point, [work], place[:2], **light).then(**looked)
     for control in place:

@@ -71,7 +71,7 @@ class UpscaleHandlers:
             with self.engine.running(request.session_hash):
                 progress(0, desc=message("reading", request))
                 self.engine.upscaler(chosen)
-                image = read_picture(path, self.engine.max_pixels)
+                image = read_picture(path, self.engine.max_pixels, request)
                 work = Work.begin(self.engine.root, path, image, chosen, order)
                 work.spot = (*busiest(image), ZOOM)
                 for name in names:
@@ -80,7 +80,7 @@ class UpscaleHandlers:
                     if old and chosen in work.results:
                         discard(old)  # not before: until then the page still shows it
         except StoppedError:
-            gr.Info(message("stopped", request))
+            return
         except SRHubError as error:
             raise told(error, request) from None
 
@@ -102,8 +102,9 @@ class UpscaleHandlers:
         return work.percent(work.chosen, event) if work else (gr.skip(), gr.skip())
 
     def stop(self, request: gr.Request) -> None:
-        """End the visitor's run at its next tile."""
-        self.engine.stop(request.session_hash)
+        """End the visitor's run at its next layer, and say so."""
+        if self.engine.stop(request.session_hash):
+            gr.Info(message("stopped", request))
 
     def call(
         self, image: str | None, model: str, request: gr.Request
@@ -122,7 +123,7 @@ class UpscaleHandlers:
         if not image:
             raise gr.Error(message("no_picture", request), print_exception=False)
         try:
-            source = read_picture(image, self.engine.max_pixels)
+            source = read_picture(image, self.engine.max_pixels, request)
             upscaler = self.engine.upscaler(model)
             picture, seconds = self.engine.enlarge(model, source)
             kept = consistency_of(picture, source, upscaler.scale)

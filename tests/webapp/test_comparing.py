@@ -73,7 +73,7 @@ def test_a_small_picture_of_ones_own_is_used_and_must_fit(offer, truth, tmp_path
         ((1, 1), (0, 0, 100), ["bicubic"], "1 × 1; .* 4 pixels"),
         ((8, 8), (2, 0, 100), ["bicubic"], "8 × 8; .* 10 pixels"),
         ((16, 16), (0, 0, 100), [], "at least one method"),
-        ((16, 16), (0, 0, 100), ["small-x2"], "compares x4"),
+        ((16, 16), (0, 0, 100), ["small-x2"], "compares models that enlarge by 4"),
     ],
 )
 def test_what_can_not_be_compared_is_one_clear_line(offer, tmp_path, size, damage, methods, says):

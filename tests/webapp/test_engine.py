@@ -70,11 +70,11 @@ def test_the_bar_moves_within_a_tile_and_never_back(offer):
 
 def test_stop_ends_the_run_of_that_visitor_only_in_the_midst_of_a_tile(offer):
     with offer.running("visitor"), offer.running("another"):
-        offer.stop("visitor")
+        assert offer.stop("visitor")
         offer.check("another")
         with pytest.raises(StoppedError):
             offer.enlarge("rrim-x4", texture(8, 8), lambda part: offer.check("visitor"))
-    offer.stop("visitor")
+    assert not offer.stop("visitor")
     with offer.running("visitor"):
         offer.check("visitor")
 

@@ -4,21 +4,27 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 gr = pytest.importorskip("gradio", reason="the app needs gradio (extra `app`)")
 
+from picture_files import file_of, png  # noqa: E402
 from webapp_parts import (  # noqa: E402
+    MAX_PIXELS,
     run_compare,
     run_upscale,
     texture,
 )
 
 from sr_hub import tables, webapp  # noqa: E402
+from sr_hub.errors import SRHubError  # noqa: E402
 from sr_hub.metrics import Protocol  # noqa: E402
 from sr_hub.webapp import (  # noqa: E402
     comparing,
+    engine,
+    fields,
     i18n,
     theme,
 )
@@ -41,6 +47,7 @@ def test_every_text_is_used_somewhere():
     built |= {f"nav_{page}" for page in theme.PAGES}
     built |= {f"protocol_{protocol}" for protocol in Protocol}
     built |= {f"table_{column}" for column in tables.COLUMNS}
+    built |= {key for key in i18n.texts("en") if key.startswith("notice_")}
     for key in i18n.texts("en").keys() - built:
         assert key in source or f'"{key.split("_", 1)[1]}"' in source, key
 
@@ -89,6 +96,48 @@ def test_refused_pictures_are_refused_in_the_visitors_language(offer, tmp_path, 
             run_compare(offer, tmp_path / "letter.png", visitor=visitor)
         words = re.split("%s", i18n.texts(language)[f"message_{notice}"])
         assert all(part in refused.value.message for part in words)
+
+
+def test_a_hub_model_that_fails_is_told_in_the_visitors_language(offer, truth, monkeypatch):
+    def fail(name, **options):
+        raise SRHubError(f"{name} has no config.json")
+
+    monkeypatch.setattr(engine, "load_model", fail)
+    for language in i18n.LANGUAGES:
+        visitor = SimpleNamespace(session_hash="v", cookies={i18n.COOKIE: language}, headers={})
+        with pytest.raises(gr.Error) as refused:
+            run_compare(offer, truth, models=["user/empty"], visitor=visitor)
+        frame = i18n.texts(language)["message_not_loaded"]
+        assert refused.value.message == frame % "user/empty has no config.json"
+
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize(
+    ("notice", "data"),
+    [
+        (
+            "animation",
+            file_of(texture(8, 8), "GIF", save_all=True, append_images=[texture(8, 9)]),
+        ),
+        ("depth", png(16, 2, np.arange(36).reshape(3, 12))),
+        ("transparent_grey", file_of(Image.new("I;16", (8, 8)), "PNG", transparency=700)),
+        ("exif", file_of(texture(8, 8), "JPEG", exif=b"Exif\0\0" + b"garbage" * 3)),
+        ("profile", file_of(Image.new("CMYK", (8, 8)), "JPEG", icc_profile=SRGB)),
+    ],
+)
+def test_what_a_file_loses_is_told_in_the_visitors_language(tmp_path, monkeypatch, notice, data):
+    said = []
+    monkeypatch.setattr(fields.gr, "Warning", said.append)
+    (tmp_path / "photo.png").write_bytes(data)
+    for language in i18n.LANGUAGES:
+        visitor = SimpleNamespace(cookies={i18n.COOKIE: language}, headers={})
+        fields.read_picture(str(tmp_path / "photo.png"), MAX_PIXELS, visitor)
+        words = re.escape(i18n.texts(language)[f"notice_{notice}"]).replace("%s", r"\w+")
+        assert re.fullmatch(rf"photo\.png {words}", said.pop())
+    assert not said
 
 
 def test_a_picture_with_more_pixels_than_pillow_opens_is_too_large(offer, photo, monkeypatch):

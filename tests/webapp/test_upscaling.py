@@ -159,7 +159,7 @@ def test_an_animation_is_said_to_be_one(offer, tmp_path, monkeypatch):
     monkeypatch.setattr(fields.gr, "Warning", said.append)
     frames = [texture(8, 8), texture(8, 9).resize((8, 8))]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
-    fields.read_picture(str(tmp_path / "moving.gif"), MAX_PIXELS)
+    fields.read_picture(str(tmp_path / "moving.gif"), MAX_PIXELS, None)
     assert len(said) == 1 and "moving.gif" in said[0] and "2 pictures" in said[0]
 
 
