@@ -1,6 +1,5 @@
 """The commands of training as a researcher types them."""
 
-import copy
 import json
 import os
 import re
@@ -14,37 +13,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training_runs import command, make_run, read_rows, write_pictures
+from training_runs import command, make_run, write_pictures
 
 from sr_hub.errors import SRHubError
-from sr_hub.interpolate import interpolate as blend
-from sr_hub.models import MODELS, load_model
-from training import bench, interpolate, loop, push, train
+from sr_hub.models import load_model
+from training import bench, loop, train
 from training.checkpoint import read_state
 from training.config import TrainConfig
-from training.data import Pictures
-from training.discriminators import DISCRIMINATORS
-from training.perceptual import LAYERS
-from training.push import chosen_row
-from training.recipes import RECIPES
 from training.run import Run
 from training.setup import read_run
 
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
-
-
-@pytest.fixture(scope="module")
-def finished(pictures: Path, tmp_path_factory) -> Path:
-    """A finished run of a few steps."""
-    out = tmp_path_factory.mktemp("runs") / "tiny"
-    line = command(pictures, out, "tiny", "--steps", "6", "--set", "validate_every=3")
-    assert train.main(line) == 0
-    return out
+ROOT = Path(__file__).parents[2]
 
 
 def refused(capsys, line: list[str]) -> str:
@@ -259,57 +238,6 @@ def test_a_resumed_run_keeps_where_it_began(finished, pictures, tmp_path, inside
     assert read_run(out)["start_from"] == origin
 
 
-def test_push_tells_the_score_of_the_best_by_the_measure_of_the_end():
-    by_psnr = [{"step": 2, "val_psnr_y": 28.5}]
-    by_lpips = [{"step": s, "val_psnr_y": 28, "val_lpips": v} for s, v in ((4, 0.2), (6, 0.1))]
-    assert chosen_row([*by_psnr, *by_lpips], "best")["step"] == 6
-    assert chosen_row(by_psnr, "best")["step"] == 2
-
-
-def test_push_tells_of_the_last_generator_what_was_measured_on_it(finished, tmp_path):
-    run, out = tmp_path / "run", tmp_path / "hub"
-    shutil.copytree(finished, run)
-    validated = [row for row in read_rows(run) if "val_psnr_y" in row]
-    assert [row["step"] for row in validated] == [3, 6]
-
-    def pushed() -> tuple[dict, dict]:
-        line = [str(run), "user/x", "--which", "model", "--out", str(out), "--dry-run"]
-        assert push.main(line) == 0
-        names = ("training.json", "metrics.json")
-        training, metrics = (json.loads((out / name).read_text()) for name in names)
-        return training, metrics
-
-    with (run / "log.jsonl").open("a") as log:  # of a run that was killed before its next save
-        log.write(json.dumps({**validated[1], "step": 9, "val_psnr_y": 99}) + "\n")
-    training, metrics = pushed()
-    assert metrics == validated[1]
-    assert training["steps"] == 6
-    assert f"{metrics['val_psnr_y']:.2f} dB on luma" in training["validation"]
-
-    saved = read_state(run / "last.pt")
-    torch.save({**saved, "step": 5}, run / "last.pt")
-    training, metrics = pushed()
-    assert metrics == {"step": 5, "seconds": round(saved["seconds"], 2)}
-    assert training["steps"] == 5 and training["loss"] > 0 and "validation" not in training
-    assert "dB on luma" not in (out / "README.md").read_text()
-
-
-def test_push_out_of_or_into_what_is_no_folder_is_one_line(finished, tmp_path, capsys):
-    run, file = tmp_path / "run", tmp_path / "file"
-    file.write_text("in the way")
-    shutil.copytree(finished, run)
-    for out in (file, file / "hub"):
-        for more in ([], ["--half"]):
-            line = [str(run), "user/x", "--dry-run", "--out", str(out), *more]
-            assert push.main(line) == 2
-    (run / "log.jsonl").unlink()
-    (run / "log.jsonl").mkdir()
-    assert push.main([str(run), "user/x", "--dry-run"]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 5 and all(line.startswith("error: ") for line in lines)
-    assert all("file" in line for line in lines[:4]) and "log.jsonl" in lines[4]
-
-
 def test_a_gan_run_can_start_with_the_discriminator_of_another(finished, pictures, tmp_path):
     first = tmp_path / "first"
     assert train.main(command(pictures, first, "tiny-gan", "--steps", "2")) == 0
@@ -340,149 +268,11 @@ def test_init_from_another_scale_says_what_was_not_taken(finished, pictures, tmp
     assert torch.equal(run.state.ema.state_dict()["head.0.weight"], head)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("scale", [2, 4])
-def test_every_recipe_names_what_exists(name: str, scale: int):
-    config = RECIPES[name](scale)
-    with torch.device("meta"):
-        network = MODELS[config.architecture](**config.arguments)
-        if config.is_gan:
-            DISCRIMINATORS[config.discriminator](**config.discriminator_arguments)
-    assert network.scale == scale
-    assert set(config.vgg_layers) <= set(LAYERS)
-    assert config.warmup < config.steps and config.pixel_steps < config.steps
-
-
-@pytest.mark.parametrize("name", set(RECIPES) - {"tiny", "tiny-gan"})
-def test_every_recipe_states_its_command_and_what_to_expect(name: str):
-    text = RECIPES[name].__doc__
-    command = re.search(r"`python -m training\.train (\S+) (.*?)`", text, re.DOTALL)
-    assert command and command[1] == name
-    train.build_parser().parse_args([name, *command[2].split()])
-
-
-def test_the_report_recipes_have_the_report_numbers():
-    config = RECIPES["rrim-report"](4)
-    assert (config.batch, config.lr, config.optimizer) == (4, 0.03, "momentum")
-    assert config.pixel_steps * 40 == config.steps - config.pixel_steps  # 10 and 400 epochs
-    srgan, bare = RECIPES["srgan-report"](4), RECIPES["srgan-no-bn-report"](4)
-    assert srgan.changed(architecture="RRIM") == config
-    assert bare.changed(arguments=srgan.arguments) == srgan
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_takes_five_real_steps(name: str, shared: Path, tmp_path_factory):
-    cache = tmp_path_factory.getbasetemp() / "cache"
-    folder = tmp_path_factory.mktemp(name)
-    data = ["--data", str(shared / "data/train"), "--val", str(shared / "data/val")]
-    weights = ["--vgg-weights", str(shared / "weights/vgg19_imagenet_conv_uint8.npz")]
-    settings = ["--set", "validation_side=64", "log_every=5", "batch=2"]
-    line = [name, *data, *weights, *settings, "--cache", str(cache), "--out", str(folder / "run")]
-    assert train.main([*line, "--steps", "5"]) == 0
-    row = json.loads((folder / "run" / "log.jsonl").read_text().splitlines()[0])
-    assert row["step"] == 5 and np.isfinite(row["loss"])
-
-
 def test_bench_measures_a_recipe():
     row = bench.measure(("tiny-gan", None, 2, ["--batch", "2"]))
     assert re.match(
         r"\| tiny-gan \| 9,337 \| 2 x 12 \| [\d.]+ \| \d+ % \| [\d.]+ GB \| cpu, \w+ \|", row
     )
-
-
-def test_push_dry_run_writes_the_folder_and_uploads_nothing(finished, tmp_path, capsys, hub):
-    (tmp_path / "facts.json").write_text('{"license": "cc0-1.0", "hours": 7}')
-    facts = ["--facts", str(tmp_path / "facts.json")]
-    line = [str(finished), "user/tiny-x4", "--out", str(tmp_path / "hub"), "--dry-run", *facts]
-    assert push.main(line) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "hub")
-    names = {"README.md", "config.json", "model.safetensors", "training.json", "metrics.json"}
-    assert {path.name for path in (tmp_path / "hub").iterdir()} == names
-    best = load_model(finished / "best").state_dict()
-    for name, tensor in load_model(tmp_path / "hub").state_dict().items():
-        assert torch.equal(tensor, best[name])
-    training = json.loads((tmp_path / "hub" / "training.json").read_text())
-    assert training["recipe"] == "tiny" and training["hours"] == 7
-    assert 0 < training["loss"] < 1 and training["seconds_per_epoch"] > 0
-    card = (tmp_path / "hub" / "README.md").read_text()
-    assert "user/tiny-x4" in card and "pictures: 4 pictures" in card and "cc0-1.0" in card
-    assert str(finished) not in card
-    assert hub.count("POST") == 0
-
-
-def test_push_half_stores_16_bits_that_load_as_32(finished, tmp_path):
-    out = tmp_path / "folder"
-    assert push.main([str(finished), "user/x", "--half", "--dry-run", "--out", str(out)]) == 0
-    full, half = load_model(finished / "best"), load_model(out)
-    sizes = [(folder / "model.safetensors").stat().st_size for folder in (finished / "best", out)]
-    assert sizes[1] < 0.7 * sizes[0]
-    assert next(half.parameters()).dtype == torch.float32
-    image = torch.rand(1, 3, 8, 8)
-    assert torch.allclose(half(image), full(image), atol=1e-2)
-
-
-def test_push_makes_one_commit_that_loads(finished: Path, tmp_path: Path, hub):
-    assert push.main([str(finished), "user/tiny-x4", "--out", str(tmp_path / "hub")]) == 0
-    assert hub.count("POST /api/models/user/tiny-x4/commit") == 1
-    model = load_model("user/tiny-x4")
-    best = load_model(finished / "best").state_dict()
-    assert all(torch.equal(t, best[n]) for n, t in model.state_dict().items())
-
-
-def test_push_refuses_what_is_no_run(finished: Path, tmp_path: Path, capsys):
-    assert push.main([str(tmp_path), "user/x", "--dry-run"]) == 2
-    assert push.main([str(finished), "user/x", "--which", "step-9", "--dry-run"]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert "holds no run" in lines[0] and "no generator 'step-9'" in lines[1]
-    for other in ("[]", '{"name": "website"}'):
-        (tmp_path / "run.json").write_text(other)
-        assert push.main([str(tmp_path), "user/x", "--dry-run"]) == 2
-        assert "holds no run: its run.json" in capsys.readouterr().err
-
-
-def test_interpolate_blends_two_runs(finished: Path, pictures: Path, tmp_path: Path):
-    gan = tmp_path / "gan"
-    more = ["--start-from", str(finished / "model"), "--steps", "3"]
-    assert train.main(command(pictures, gan, "tiny-gan", *more)) == 0
-    line = [str(finished / "model"), str(gan / "model"), str(tmp_path / "mix"), "--alpha", "0.25"]
-    assert interpolate.main(line) == 0
-    first, second, mix = (
-        load_model(folder).state_dict()["head.0.weight"]
-        for folder in (finished / "model", gan / "model", tmp_path / "mix")
-    )
-    assert torch.allclose(mix, 0.75 * first + 0.25 * second, atol=1e-7)
-    line = [str(tmp_path / "mix"), str(gan / "model"), str(tmp_path / "carried"), "--alpha", "1"]
-    assert interpolate.main([*line, "--start", str(finished / "model")]) == 0
-    carried = load_model(tmp_path / "carried").state_dict()["head.0.weight"]
-    assert torch.allclose(carried, mix + second - first, atol=1e-6)
-
-
-def test_interpolate_takes_the_sharpest_blend_that_loses_no_more_than_allowed(
-    finished: Path, pictures: Path, tmp_path: Path, capsys
-):
-    psnr = load_model(finished / "model")
-    bright = copy.deepcopy(psnr)
-    bright.tail[-1].bias.data += 0.2
-    bright.save_pretrained(tmp_path / "bright")
-
-    def chosen(lose: float) -> float:
-        mix = tmp_path / f"mix{lose}"
-        line = [str(finished / "model"), str(tmp_path / "bright"), str(mix)]
-        assert interpolate.main([*line, "--val", str(pictures), "--lose", str(lose)]) == 0
-        shift = load_model(mix).tail[-1].bias - psnr.tail[-1].bias
-        alpha = shift.mean().item() / 0.2
-        assert capsys.readouterr().out.startswith(f"alpha {alpha:.2g}")
-        return round(alpha, 6)
-
-    assert chosen(100) == 1
-    assert 0 < chosen(1) < chosen(3) < 1
-    seen = Pictures.read(pictures)
-    best, kept, over = (
-        interpolate.score(blend(psnr, bright, alpha), seen)
-        for alpha in (0, chosen(3), chosen(3) + 0.05)
-    )
-    assert best - kept <= 3 < best - over
 
 
 def test_a_corrupt_picture_does_not_stop_a_run(pictures: Path, tmp_path: Path, caplog):

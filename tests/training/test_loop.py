@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from training_runs import SRRESNET, make_run, read_rows, write_pictures
+from training_runs import SRRESNET, make_run, read_rows
 
 from sr_hub.errors import SRHubError
 from sr_hub.metrics import measure
@@ -28,11 +28,6 @@ from training.steps import (
     update_average,
 )
 from training.validation import luma_psnr, validate
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
 
 
 def events(out: Path) -> list[str]:

@@ -1,21 +1,15 @@
 """Recorded steps: what the loop makes of them. The recording itself needs a CUDA GPU."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
-from training_runs import SRRESNET, command, make_run, read_rows, write_pictures
+from training_runs import SRRESNET, command, make_run, read_rows
 
 from sr_hub.models import load_model
 from training import recorded, setup, train
 from training.checkpoint import read_state
 from training.loop import fit
-
-
-@pytest.fixture
-def pictures(tmp_path) -> Path:
-    return write_pictures(tmp_path / "pictures")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_runs import SRRESNET, command, make_run, read_rows, without_seconds, write_pictures
+from training_runs import SRRESNET, command, make_run, read_rows, without_seconds
 
 from sr_hub.errors import SRHubError
 from training.checkpoint import read_state
@@ -30,11 +30,6 @@ sys.exit(train.main(sys.argv[1:]))
 """
 
 SETTINGS = ["--set", "save_every=12", "log_every=5", "validate_every=6", "sample_every=0"]
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
 
 
 def equal(a: object, b: object) -> bool:
@@ -61,7 +56,7 @@ def test_twelve_steps_then_kill_9_then_resume_equals_twenty(
     fit(make_run(pictures, whole, recipe, *more))
 
     line = [sys.executable, "-c", BOMB, *command(pictures, broken, recipe, *more)]
-    killed = subprocess.run(line, cwd=Path(__file__).parents[1], capture_output=True, timeout=120)
+    killed = subprocess.run(line, cwd=Path(__file__).parents[2], capture_output=True, timeout=120)
     assert killed.returncode == -9, killed.stderr.decode()
     assert read_state(broken / "last.pt")["step"] == 12
     with (broken / "log.jsonl").open("a") as log:

@@ -48,7 +48,7 @@ def runs(tmp_path_factory) -> tuple[Path, Path]:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", TWO, str(folder), *line],
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
             env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank},
             stderr=subprocess.PIPE,
         )
