@@ -11,7 +11,7 @@ import copy
 import inspect
 import tempfile
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from huggingface_hub import CommitInfo, ModelCard, PyTorchModelHubMixin
@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sr_hub.bundled import add_what_is_known
 from sr_hub.card import NetworkFacts, card_text
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from sr_hub.folder import CARD_FILE, load_folder, save_folder
 from sr_hub.hub import fetch
 from sr_hub.upload import has_card, upload
@@ -30,14 +30,7 @@ CARD_OUTPUT = (720, 1280)
 """Height and width of the output for which cards state the multiply-adds, as papers do."""
 
 
-class SRModel(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="sr_hub",
-    pipeline_tag="image-to-image",
-    license="apache-2.0",
-    tags=["super-resolution", "image-super-resolution"],
-):
+class SRModel(nn.Module, PyTorchModelHubMixin):
     """A network that enlarges pictures by an integer factor.
 
     `forward` takes (N, 3, H, W), RGB in [0, 1], any H and W from 1, and returns
@@ -55,6 +48,11 @@ class SRModel(
             allowed = ", ".join(str(s) for s in self.scales)
             raise SRHubError(f"{type(self).__name__} enlarges by {allowed}, not by scale={scale}")
         self.scale = scale
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What `__init__` was given and its defaults: the Hub config without "architecture"."""
+        return dict(self._hub_mixin_config or {})
 
     @property
     def receptive_field(self) -> int:
@@ -91,10 +89,10 @@ class SRModel(
             keep_card: leave a card that is there as it is.
         """
         folder = Path(save_directory)
-        save_folder(self, self._hub_mixin_config or {}, folder)
+        save_folder(self, self.arguments, folder)
         if not (keep_card and (folder / CARD_FILE).is_file()):
             text = card_text(folder, self.facts(), repo_id=repo_id)
-            write_whole(folder / CARD_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+            write_text(folder / CARD_FILE, text)
 
     def push_to_hub(
         self,
@@ -125,9 +123,9 @@ class SRModel(
         """
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / repo_id.rsplit("/", 1)[-1]
-            save_folder(self, self._hub_mixin_config or {}, folder)
+            save_folder(self, self.arguments, folder)
             add_what_is_known(folder)
-            write_whole(folder / CARD_FILE, self.generate_model_card(folder, repo_id).save)
+            write_text(folder / CARD_FILE, self.generate_model_card(folder, repo_id).content)
             files = {path.name: path for path in sorted(folder.iterdir())}
             if keep_card and has_card(repo_id, revision=branch, token=token):
                 del files[CARD_FILE]
@@ -152,7 +150,7 @@ class SRModel(
             architecture=type(self).__name__,
             summary=" ".join((inspect.getdoc(type(self)) or "").partition("\n\n")[0].split()),
             scale=self.scale,
-            arguments=self._hub_mixin_config or {},
+            arguments=self.arguments,
             parameters=self.num_parameters,
             multiply_adds=self.multiply_adds(height, width),
             output_size=(height * self.scale, width * self.scale),

@@ -25,11 +25,10 @@ from sr_hub.errors import SRHubError
 from sr_hub.folder import SOURCE_FILE, SPEED_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.papers import papers_of
 from sr_hub.provenance import sha256
-from sr_hub.records import read_results
+from sr_hub.records import RESULTS, read_folder
 from sr_hub.tables import markdown_table, rows_of
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
-RESULTS = Path(__file__).with_name("results")
 PICTURE_FILE = "comparison.png"
 
 TAGS = ("super-resolution", "image-super-resolution")
@@ -162,16 +161,12 @@ class _Measured:
 
 
 def _measured(checksum: str, folder: Path) -> list[_Measured]:
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            results = read_results(path)
-        except SRHubError:
-            continue  # a file of another kind
-        for name, facts in results["models"].items():
-            if facts.get("sha256") == checksum:
-                found.append(_Measured(name, results))
-    return found
+    return [
+        _Measured(name, results)
+        for results in read_folder(folder)
+        for name, facts in results["models"].items()
+        if facts.get("sha256") == checksum
+    ]
 
 
 def _table(measured: _Measured, protocol: str) -> dict[str, str]:

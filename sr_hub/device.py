@@ -51,6 +51,12 @@ def tile_area(run: Callable[[Tensor], Tensor], device: torch.device) -> int:
     return min(LARGEST_AREA, _budget(device) // bytes_per_pixel(run, device))
 
 
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an operation failed for want of the device's memory."""
+    words = ("DefaultCPUAllocator: can't allocate memory", "MPS backend out of memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)
+
+
 def bytes_per_pixel(run: Callable[[Tensor], Tensor], device: torch.device) -> int:
     """The most memory that `run` holds at a time, for each pixel of its input, in bytes.
 

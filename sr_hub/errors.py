@@ -7,3 +7,7 @@ command line prints it and exits with code 2, the app shows it as a notice.
 
 class SRHubError(Exception):
     """A mistake in what was given: a file, an argument, a checkpoint."""
+
+
+class NoMemoryError(SRHubError):
+    """The machine's memory does not suffice for a picture."""

@@ -7,6 +7,11 @@ from pathlib import Path
 from sr_hub.errors import SRHubError
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write `text` in UTF-8 as `write_whole` writes."""
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in the place of `path`.
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text, write_whole
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -110,7 +110,7 @@ def save_folder(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
     # Not `save_file`, which makes the file unreadable to anybody else.
     weights = save(tensors, metadata={"format": "pt"})
     write_whole(folder / WEIGHTS_FILE, lambda path: path.write_bytes(weights))
-    write_whole(folder / CONFIG_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(folder / CONFIG_FILE, text)
 
 
 def stored_tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import validate_repo_id
 
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from sr_hub.folder import CONFIG_FILE, MAX_CONFIG_BYTES, PICKLES, WEIGHTS_FILE, read_config
 from sr_hub.retries import FAILURES, first_line, is_transient, persist
 
@@ -189,7 +189,7 @@ def _remember(source: _Source, commit: str) -> None:
     storage = source.cache_dir / repo_folder_name(repo_id=source.repo_id, repo_type="model")
     reference = storage / "refs" / source.revision
     try:
-        write_whole(reference, lambda path: path.write_text(commit))
+        write_text(reference, commit)
     except SRHubError as error:  # a cache that is shared and read-only
         logger.info("the commit of %s was not noted: %s", source, error)
 

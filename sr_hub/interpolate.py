@@ -86,7 +86,7 @@ def _check_alike(model_a: SRModel, model_b: SRModel) -> None:
         raise SRHubError(
             f"a {type(model_a).__name__} and a {type(model_b).__name__} cannot be interpolated"
         )
-    config_a, config_b = model_a._hub_mixin_config, model_b._hub_mixin_config
+    config_a, config_b = model_a.arguments, model_b.arguments
     differing = [key for key in config_a if config_a[key] != config_b.get(key)]
     if differing:
         raise SRHubError(

@@ -8,7 +8,7 @@ from huggingface_hub import CommitInfo
 from sr_hub.bundled import extras
 from sr_hub.card import card_text
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.models import load_model
 from sr_hub.upload import has_card, upload
@@ -75,5 +75,5 @@ def write_card(folder: str | Path, *, repo_id: str | None = None) -> Path:
     """
     folder = Path(folder)
     text = card_text(folder, load_model(folder).facts(), repo_id=repo_id)
-    write_whole(folder / CARD_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(folder / CARD_FILE, text)
     return folder / CARD_FILE

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
+
+RESULTS = Path(__file__).with_name("results")
+"""The folder with the results of the bundled models."""
 
 FORMAT = "sr_hub results 1"
 DIGITS = 7
@@ -24,7 +27,7 @@ def write_results(results: dict[str, Any], path: Path) -> None:
         SRHubError: if the file cannot be written.
     """
     text = _dump(results)
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def read_results(path: Path) -> dict[str, Any]:
@@ -46,6 +49,17 @@ def read_results(path: Path) -> dict[str, Any]:
         pictures = result.get("pictures", {})
         result["pictures"] = {k: [_from_json(v) for v in row] for k, row in pictures.items()}
     return results
+
+
+def read_folder(folder: Path) -> list[dict[str, Any]]:
+    """All that `write_results` has stored in a folder, the oldest first; other files are passed."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(read_results(path))
+        except SRHubError:
+            continue
+    return sorted(found, key=lambda results: results.get("created", ""))
 
 
 def _dump(results: dict[str, Any]) -> str:

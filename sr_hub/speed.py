@@ -15,7 +15,7 @@ from sr_hub import provenance
 from sr_hub.bundled import bundled_models
 from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from sr_hub.folder import SPEED_FILE, WEIGHTS_FILE
 from sr_hub.hub import fetch
 from sr_hub.models import BASELINES
@@ -121,4 +121,4 @@ def store_speed(speed: Speed, folder: Path) -> None:
         and (row.get("hardware"), row.get("precision")) != (speed.hardware, speed.precision)
     ]
     text = json.dumps({"speeds": [*rows, asdict(speed)]}, indent=1, ensure_ascii=False) + "\n"
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(path, text)

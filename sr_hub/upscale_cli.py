@@ -15,7 +15,7 @@ import typer
 from tqdm import tqdm
 
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 
 if TYPE_CHECKING:
     from sr_hub.bulk import Job, Row
@@ -204,4 +204,4 @@ def _write_report(path: Path, rows: "list[Row]", upscaler: "Upscaler") -> None:
         "pictures": [asdict(row) for row in rows],
     }
     text = json.dumps(report, indent=1) + "\n"  # in ASCII: a file's name may be no text at all
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(path, text)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from sr_hub import __version__
 from sr_hub.alpha import join_alpha, keep_solid, split_alpha
 from sr_hub.base import SRModel
-from sr_hub.device import pick_device, tile_area
-from sr_hub.errors import SRHubError
+from sr_hub.device import is_out_of_memory, pick_device, tile_area
+from sr_hub.errors import NoMemoryError, SRHubError
 from sr_hub.folder import WEIGHTS_FILE
 from sr_hub.image import from_tensor, to_tensor
 from sr_hub.models import load_model
@@ -48,8 +48,8 @@ class Upscaler:
             where the hardware computes in it, but fp32 for 16-bit pictures. A tile that comes out
             of bf16 with values that are not finite is run again in fp32.
         tile: greatest side of a tile in input pixels, without its overlap; None chooses by the
-            memory that the network needs and the device has. When a GPU runs out of memory all the
-            same, the chosen tile is halved; a given one never is.
+            memory that the network needs and the device has. When memory runs out all the same,
+            the chosen tile is halved; a given one never is.
         name: what the results call the model; by default its name, or the network's class.
 
     Raises:
@@ -93,7 +93,9 @@ class Upscaler:
             progress: called as `progress(done, total)` after each tile.
 
         Raises:
-            SRHubError: if the mode of the picture is unknown, or memory does not suffice.
+            SRHubError: if the mode of the picture is unknown; as `NoMemoryError`, if memory does
+                not suffice.
+            MemoryError: if not even the result has room.
         """
         image = normalise(image)
         colours, alpha = split_alpha(image)
@@ -216,18 +218,21 @@ class Upscaler:
         return self._areas[precision] >> (2 * self._halvings)
 
     def _retrying(self, enlarge: Callable[[], Result]) -> Result:
-        """The result of `enlarge`, with ever smaller tiles when a GPU runs out of memory."""
+        """The result of `enlarge`, with ever smaller tiles when memory runs out."""
         while True:
             try:
                 with _evaluating(self.model):
                     return enlarge()
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
                 if self.tile is not None:
-                    raise SRHubError(
+                    raise NoMemoryError(
                         f"{self.device} has too little memory for tile={self.tile}: give less"
                     ) from None
                 if self._halvings == MOST_HALVINGS:
-                    raise SRHubError(f"{self.device} has too little memory: use the CPU") from None
+                    advice = "cut the picture" if self.device.type == "cpu" else "use the CPU"
+                    raise NoMemoryError(f"{self.device} has too little memory: {advice}") from None
             torch.cuda.empty_cache()
             self._halvings += 1
 

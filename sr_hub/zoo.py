@@ -6,10 +6,9 @@ from pathlib import Path
 from sr_hub.bundled import bundled_models
 from sr_hub.folder import WEIGHTS_FILE
 from sr_hub.models import BASELINES, load_model
-from sr_hub.records import read_results
+from sr_hub.records import RESULTS, read_folder
 from sr_hub.tables import UNDEFINED, show
 
-RESULTS = Path(__file__).parent / "results"
 SIDE = 64
 """Height and width of the input for which multiply-adds are counted."""
 
@@ -90,9 +89,8 @@ def _cells(row: Entry, benchmarks: list[str]) -> list[str]:
 
 def _scores(folder: Path) -> dict[tuple[str, int], dict[str, dict[str, float]]]:
     """(Model, scale) -> benchmark -> means; where two files have the same, the newer one's."""
-    files = sorted(map(read_results, folder.glob("*.json")), key=lambda results: results["created"])
     scores: dict[tuple[str, int], dict[str, dict[str, float]]] = {}
-    for results in files:
+    for results in read_folder(folder):
         for result in results["results"]:
             if result["protocol"] == PROTOCOL:
                 of_model = scores.setdefault((result["model"], results["scale"]), {})

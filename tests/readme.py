@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from sr_hub.records import read_results
+from sr_hub.records import RESULTS, read_results
 from sr_hub.tables import rows_of, show
 from sr_hub.webapp.printed import main_report
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-RESULTS = ROOT / "sr_hub" / "results"
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 
 

@@ -76,7 +76,7 @@ def test_saved_and_loaded_it_is_the_same_network(name, tmp_path):
     loaded = load_model(tmp_path / "folder")
     image = torch.rand(1, 3, 9, 7)
     assert type(loaded) is type(network)
-    assert loaded._hub_mixin_config == network._hub_mixin_config
+    assert loaded.arguments == network.arguments
     assert not loaded.training
     assert torch.equal(loaded(image), network(image))
 

@@ -117,7 +117,7 @@ def save_state(state: State, path: Path) -> None:
 
 def save_generator(model: SRModel, folder: Path) -> None:
     """Write a Hub folder of config and weights, each file whole; its card is made by `push`."""
-    save_folder(model, model._hub_mixin_config or {}, folder)
+    save_folder(model, model.arguments, folder)
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def cross(model: RRIM, batches: Iterable[Tensor]) -> RRIM:
         raise SRHubError(f"only a RRIM can be crossed, not a {type(model).__name__}")
     if model.crossed:
         raise SRHubError("this RRIM is crossed already; go on from it with --start-from")
-    crossed = RRIM(**(model.facts().arguments | {"crossed": True}))
+    crossed = RRIM(**(model.arguments | {"crossed": True}))
     weights = model.state_dict()
     turned = {
         f"crossed_{name}": weight.rot90(-1, (2, 3)) if weight.ndim == 4 else weight

@@ -6,7 +6,8 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from sr_hub.webapp.benchmarks import RESULTS, build_benchmarks
+from sr_hub.records import RESULTS
+from sr_hub.webapp.benchmarks import build_benchmarks
 from sr_hub.webapp.compare import build_compare
 from sr_hub.webapp.engine import Engine
 from sr_hub.webapp.fields import EXAMPLES

@@ -7,16 +7,13 @@ import gradio as gr
 
 from sr_hub.metrics import Protocol
 from sr_hub.models import BASELINES
-from sr_hub.records import read_results
+from sr_hub.records import read_folder
 from sr_hub.tables import Row, rows_of
 from sr_hub.webapp.i18n import Say, speaker, text
 from sr_hub.webapp.plot import Point, scatter
 from sr_hub.webapp.printed import MAIN_REPORT, OTHER_REPORT, main_report
 from sr_hub.webapp.tables import Line, html_table, metric_table
 from sr_hub.webapp.theme import bar, block, heading
-
-RESULTS = Path(__file__).resolve().parents[1] / "results"
-
 
 PRINTED_SCALE = 4
 """The enlargement of the reports' tables, and of benchmarks that are named without one."""
@@ -26,7 +23,7 @@ class Benchmarks:
     """The stored results of a folder of `eval`'s JSON files."""
 
     def __init__(self, folder: Path) -> None:
-        self.records = [read_results(path) for path in sorted(folder.glob("*.json"))]
+        self.records = read_folder(folder)
 
     @property
     def datasets(self) -> list[str]:
@@ -37,7 +34,7 @@ class Benchmarks:
         return [name for name in named if name in stored or name in MAIN_REPORT]
 
     def rows(self, dataset: str, protocol: str) -> list[Row]:
-        """The stored rows; where two files hold the same model, the later file's."""
+        """The stored rows; where two files hold the same model, the newer one's."""
         rows = {row.model: row for found in self._found(dataset, protocol) for row in found[1]}
         return list(rows.values())
 

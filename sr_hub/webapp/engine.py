@@ -18,7 +18,7 @@ from PIL import Image
 
 from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
-from sr_hub.errors import SRHubError
+from sr_hub.errors import NoMemoryError, SRHubError
 from sr_hub.folder import read_config
 from sr_hub.interpolate import load_with_fidelity, name_at, pair_of
 from sr_hub.models import BASELINES, load_model
@@ -161,7 +161,7 @@ class Engine:
         started = time.perf_counter()
         try:
             enlarged = self._run(name, scale, image, report if self._can_report else None)
-        except MemoryError:
+        except (MemoryError, NoMemoryError):
             raise VisitorError("no_memory") from None
         return enlarged, time.perf_counter() - started
 

@@ -4,9 +4,8 @@ import copy
 
 import pytest
 
-from sr_hub.card import RESULTS
 from sr_hub.models import load_model
-from sr_hub.records import read_results, write_results
+from sr_hub.records import RESULTS, read_results, write_results
 from training.experiments import claims
 
 

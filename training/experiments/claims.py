@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from sr_hub.bundled import bundled_models
-from sr_hub.card import RESULTS, read_facts
+from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
 from sr_hub.folder import TRAINING_FILE
 from sr_hub.models import load_model
-from sr_hub.records import read_results
+from sr_hub.records import RESULTS, read_results
 from sr_hub.tables import HIGHER_IS_BETTER, columns_of, rows_of
 
 CLAIMS = (
