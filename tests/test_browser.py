@@ -202,7 +202,8 @@ def test_stop_takes_back_a_run_that_still_waits_its_turn(
 
 
 @pytest.mark.parametrize("method", ["bicubic", "srgan-x4"])
-def test_stop_says_so_whether_results_are_there_or_not(visit, tmp_path, monkeypatch, method):
+@pytest.mark.parametrize("button", ["stop", "again"])
+def test_a_run_ends_whether_results_are_there_or_not(visit, tmp_path, monkeypatch, method, button):
     begun, pressed = threading.Event(), threading.Event()
     enlarge, stop = Engine.enlarge, Engine.stop
 
@@ -213,9 +214,8 @@ def test_stop_says_so_whether_results_are_there_or_not(visit, tmp_path, monkeypa
         return enlarge(self, name, *args, **options)
 
     def press(self, session):
-        running = stop(self, session)
+        stop(self, session)
         pressed.set()
-        return running
 
     monkeypatch.setattr(Engine, "enlarge", enlarge_later)
     monkeypatch.setattr(Engine, "stop", press)
@@ -226,8 +226,35 @@ def test_stop_says_so_whether_results_are_there_or_not(visit, tmp_path, monkeypa
     assert begun.wait(TIMEOUT / 1000)
     if method != "bicubic":
         tab.locator("#slider img").first.wait_for()
-    tab.locator("#stop").click()
-    tab.get_by_text(texts("zh-TW")["message_stopped"]).wait_for()
+    tab.locator(f"#{button}").click()
+    if button == "stop":
+        tab.get_by_text(texts("zh-TW")["message_stopped"]).wait_for()
+        assert tab.locator("#slider img").count() == (2 if method != "bicubic" else 0)
+    else:
+        tab.locator("#slider img").first.wait_for(state="detached")
+
+
+def test_a_protocol_chosen_while_networks_run_is_the_one_that_is_shown(
+    visit, tmp_path, monkeypatch
+):
+    begun, go_on = threading.Event(), threading.Event()
+    enlarge = Engine.enlarge
+
+    def enlarge_later(self, *args, **options):
+        begun.set()
+        go_on.wait(TIMEOUT / 1000)
+        return enlarge(self, *args, **options)
+
+    monkeypatch.setattr(Engine, "enlarge", enlarge_later)
+    texture(48, 32).save(tmp_path / "photo.png")
+    tab = visit("compare")
+    give(tab, "truth", tmp_path / "photo.png")
+    tab.locator("#run").click()
+    assert begun.wait(TIMEOUT / 1000)
+    tab.locator("#protocol").get_by_text("rgb", exact=True).click()
+    go_on.set()
+    tab.get_by_text("photo · Small picture").wait_for()
+    tab.get_by_text("Protocol rgb").wait_for()
 
 
 def test_the_fidelity_slider_follows_the_model(visit):

@@ -77,7 +77,7 @@ def launch_options() -> dict[str, Any]:
         "favicon_path": LOGO,
         "allowed_paths": [str(EXAMPLES)],
         "max_file_size": MAX_FILE_SIZE,
-        "footer_links": ["api", "settings"],
+        "footer_links": ["api"],
         "run_history": False,
         "ssr_mode": False,
         "enable_monitoring": False,

@@ -6,7 +6,7 @@ from sr_hub.metrics import Protocol
 from sr_hub.models import BASELINES
 from sr_hub.webapp.comparing import CompareHandlers
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
-from sr_hub.webapp.fields import examples, picture_field, spot_fields
+from sr_hub.webapp.fields import SILENCE, examples, notice, picture_field, spot_fields
 from sr_hub.webapp.i18n import Say, text
 from sr_hub.webapp.small import SCALE
 from sr_hub.webapp.theme import bar, block, heading
@@ -27,6 +27,7 @@ def build_compare(engine: Engine) -> None:
             with gr.Row():
                 run = gr.Button(text("compare_run"), variant="primary", elem_id="run", scale=3)
                 stop = gr.Button(text("upscale_stop"), elem_id="stop", scale=1, min_width=90)
+            said = notice()
         with gr.Column(scale=7, min_width=300):
             protocol = gr.Radio(
                 [str(p) for p in Protocol],
@@ -55,7 +56,16 @@ def build_compare(engine: Engine) -> None:
         )
         png = gr.DownloadButton(text("compare_png"), size="sm", elem_id="png")
         shown, place = spot_fields(
-            gr.Slider(8, 256, 48, step=1, label=text("compare_size"), elem_id="size", render=False)
+            gr.Slider(
+                8,
+                256,
+                48,
+                step=1,
+                label=text("compare_size"),
+                elem_id="size",
+                render=False,
+                buttons=[],
+            )
         )
     work = gr.State(None, time_to_live=KEPT_SECONDS, delete_callback=discard)
 
@@ -70,14 +80,17 @@ def build_compare(engine: Engine) -> None:
         **HEAVY,
         **private,
     )
-    stop.click(handlers.stop, None, None, concurrency_limit=None, cancels=[running], **private)
-    protocol.change(
-        handlers.rescore,
-        [work, protocol],
-        [table_html, csv, *seen],
-        concurrency_limit=2,
+    stop.click(handlers.stop, None, said, queue=False, cancels=[running], **private)
+    run.click(None, None, said, js=SILENCE, **private)
+    rescored = {
+        "fn": handlers.rescore,
+        "inputs": [work, protocol],
+        "outputs": [table_html, csv, *seen],
+        "concurrency_limit": 2,
         **private,
-    )
+    }
+    protocol.change(**rescored)
+    running.success(**rescored, show_progress="hidden")  # chosen anew while it ran
     looked = {"fn": handlers.look, "inputs": [work, protocol, *place], "outputs": seen, **light}
     shown.select(handlers.point, [work], place[:2], **light).then(**looked)
     for control in place:
@@ -137,8 +150,8 @@ def _endpoint(handlers: CompareHandlers, engine: Engine) -> None:
         label="models",
         visible=False,
     )
-    among_choices = models.preprocess
-    models.preprocess = lambda names: among_choices(names) if isinstance(names, list) else []
+    choices = models.preprocess
+    models.preprocess = lambda sent: choices([sent] if isinstance(sent, str) else sent or [])
     protocol = gr.Radio([str(p) for p in Protocol], value="y", label="protocol", visible=False)
     facts = gr.JSON(label="numbers", visible=False)
     gr.Button(visible=False).click(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -63,8 +64,7 @@ class CompareHandlers:
     ) -> tuple[Any, ...]:
         """Make the picture small, enlarge it by every method, measure; the page's new values."""
         if not truth or not models:
-            name = "no_model" if truth else "no_truth"
-            raise gr.Error(message(name, request), print_exception=False)
+            raise told(VisitorError("no_model" if truth else "no_truth"), request)
         try:
             with self.engine.running(request.session_hash):
                 progress(0, desc=message("reading", request))
@@ -99,10 +99,10 @@ class CompareHandlers:
         """Where in the picture a click on the overview fell, in percent across and down."""
         return work.percent(TRUTH, event) if work else (gr.skip(), gr.skip())
 
-    def stop(self, request: gr.Request) -> None:
-        """End the visitor's run at its next layer, and say so."""
-        if self.engine.stop(request.session_hash):
-            gr.Info(message("stopped", request))
+    def stop(self, request: gr.Request) -> str:
+        """End the visitor's run at its next layer; what the page says then."""
+        self.engine.stop(request.session_hash)
+        return message("stopped", request)
 
     def call(
         self, image: str | None, models: list[str], protocol: str, request: gr.Request
@@ -119,8 +119,7 @@ class CompareHandlers:
             The protocol's definition, and the metrics and seconds of each model.
         """
         if not image or not models:
-            name = "no_model" if image else "no_truth"
-            raise gr.Error(message(name, request), print_exception=False)
+            raise told(VisitorError("no_model" if image else "no_truth"), request)
         try:
             lr, hr = self._pair(image, None, (0, 0, 100), request)
             work = self._enlarge(image, lr, hr, models)
@@ -210,9 +209,10 @@ def numbers(work: Work, protocol: str, say: Say) -> tuple[str, Any]:
     """The table with the protocol's definition, and its CSV file."""
     rows = measured(work, protocol)
     width, height = work.size
+    small = f"{say('compare_small_name')}: {width} × {height} {say('table_pixels')}"
     about = (
         f"<b>{say('compare_protocol')} {protocol}</b>: {say(f'protocol_{protocol}')}<br>"
-        f"{say('compare_small_name')}: {width} × {height} {say('table_pixels')} · "
+        f"{escape(work.stem)} · {small} · "
         f"{say('table_device')} {work.results[rows[-1].model].device}"
     )
     path = work.folder / f"{work.stem}_{protocol}.csv"

@@ -43,6 +43,9 @@ ORDER = (
 DEFAULT_MAX_PIXELS = 3_000_000
 """Input pixels that two CPU cores enlarge in about a minute; SR_HUB_MAX_PIXELS overrides it."""
 
+WAIT = 0.5
+"""Seconds between two looks at whether a visitor who waits has pressed Stop."""
+
 OTHERS_KEPT = 2
 """Networks from the Hub or at some fidelity that stay in memory, besides all bundled ones."""
 
@@ -90,6 +93,7 @@ class Engine:
         self._upscalers: dict[str, Upscaler] = {}
         self._others: OrderedDict[str, Upscaler] = OrderedDict()
         self._lock = threading.Lock()
+        self._one_at_a_time = threading.Lock()
         self._stop: dict[str, bool] = {}
         self._run = gpu(self._enlarge)
         # A ZeroGPU machine runs it in another process, from which no progress comes.
@@ -158,12 +162,25 @@ class Engine:
             StoppedError: if `report` raised it.
         """
         self.upscaler(name, scale)
-        started = time.perf_counter()
         try:
-            enlarged = self._run(name, scale, image, report if self._can_report else None)
+            with self._turn(report):
+                started = time.perf_counter()
+                enlarged = self._run(name, scale, image, report if self._can_report else None)
+                seconds = time.perf_counter() - started
         except (MemoryError, NoMemoryError):
             raise VisitorError("no_memory") from None
-        return enlarged, time.perf_counter() - started
+        return enlarged, seconds
+
+    @contextmanager
+    def _turn(self, report: Report | None) -> Iterator[None]:
+        """Within it, nobody else's network runs: a call of a program that went away runs on."""
+        while not self._one_at_a_time.acquire(timeout=WAIT):
+            if report:
+                report(0)
+        try:
+            yield
+        finally:
+            self._one_at_a_time.release()
 
     @contextmanager
     def running(self, session: str) -> Iterator[None]:
@@ -174,12 +191,10 @@ class Engine:
         finally:
             self._stop.pop(session, None)
 
-    def stop(self, session: str) -> bool:
-        """End this visitor's run at its next layer; whether there is one."""
-        running = session in self._stop
-        if running:
+    def stop(self, session: str) -> None:
+        """End this visitor's run, if there is one, at its next layer."""
+        if session in self._stop:
             self._stop[session] = True
-        return running
 
     def check(self, session: str) -> None:
         """Raise `StoppedError` if this visitor wishes to stop."""

@@ -9,9 +9,12 @@ from PIL import Image, UnidentifiedImageError
 
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode, readable_formats
-from sr_hub.webapp.i18n import VisitorError, retold, text, told
+from sr_hub.webapp.i18n import VisitorError, retold, say_so, text, told
 
 EXAMPLES = Path(__file__).with_name("examples")
+
+SILENCE = "() => ''"
+"""What empties a `notice` in the browser, at once."""
 
 
 class Upload(ImageData):
@@ -44,6 +47,14 @@ def picture_field(**arguments: Any) -> gr.Image:  # noqa: ANN401
     return field
 
 
+def notice() -> gr.HTML:
+    """A line below the buttons that says how a run ended.
+
+    A toast would come by the stream that gradio closes when it takes back a run.
+    """
+    return gr.HTML(padding=False, elem_id="said")
+
+
 def examples(picture: gr.Image, *names: str) -> None:
     """Our pictures of those file names; a click on one puts it into `picture`."""
     gr.Examples(
@@ -67,8 +78,10 @@ def spot_fields(third: gr.Slider) -> tuple[gr.Image, list[gr.Slider]]:
         )
         with gr.Column(scale=2, min_width=260):
             third.render()
-            across = gr.Slider(0, 100, 50, label=text("upscale_across"), elem_id="across")
-            down = gr.Slider(0, 100, 50, label=text("upscale_down"), elem_id="down")
+            across, down = (
+                gr.Slider(0, 100, 50, label=text(f"upscale_{way}"), elem_id=way, buttons=[])
+                for way in ("across", "down")
+            )
     return shown, [across, down, third]
 
 
@@ -89,7 +102,7 @@ def read_picture(path: str, max_pixels: int, request: gr.Request | None) -> Imag
     except SRHubError:
         raise VisitorError("damaged", name) from None
     for notice in picture.info.get("notices", []):
-        gr.Warning(f"{name} {retold(notice, request)}")
+        say_so(f"{name} {retold(notice, request)}", request)
     return picture
 
 

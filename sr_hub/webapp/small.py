@@ -3,13 +3,17 @@
 import torch
 from torch import Tensor
 
-from sr_hub.degrade import BLUR_RADIUS, blur, downscale, jpeg, modcrop, quantise
+from sr_hub.degrade import blur, downscale, jpeg, modcrop, quantise
 from sr_hub.errors import SRHubError
 from sr_hub.pairs import fit_pair
 from sr_hub.webapp.i18n import VisitorError
 
 SCALE = 4
 """How many times larger the true picture is."""
+
+SMALLEST = 20
+"""Least side of the true picture, in pixels: SSIM looks at 11 x 11 of them, and protocol y crops 4
+on each side. The blur needs 10."""
 
 
 def make_small(hr: Tensor, sigma: float, noise: float, quality: int) -> Tensor:
@@ -27,7 +31,7 @@ def make_small(hr: Tensor, sigma: float, noise: float, quality: int) -> Tensor:
     Raises:
         VisitorError: if the picture is too small for it.
     """
-    _check_sides(hr, BLUR_RADIUS + 1 if sigma else SCALE)
+    _check_sides(hr)
     if sigma:
         hr = blur(hr, torch.tensor([[sigma, sigma]]), torch.zeros(1))
     lr = downscale(modcrop(hr, SCALE), SCALE)
@@ -43,7 +47,7 @@ def fit_small(lr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
     Raises:
         VisitorError: if the true picture is too small, or the other is not a quarter of it.
     """
-    _check_sides(hr, SCALE)
+    _check_sides(hr)
     try:
         return fit_pair(hr, lr, SCALE)
     except SRHubError:
@@ -51,9 +55,9 @@ def fit_small(lr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
         raise VisitorError("small_does_not_fit", _size(lr), _size(hr), needed) from None
 
 
-def _check_sides(picture: Tensor, smallest: int) -> None:
-    if min(picture.shape[-2:]) < smallest:
-        raise VisitorError("too_small", _size(picture), str(smallest))
+def _check_sides(picture: Tensor) -> None:
+    if min(picture.shape[-2:]) < SMALLEST:
+        raise VisitorError("too_small", _size(picture), str(SMALLEST))
 
 
 def _size(picture: Tensor) -> str:

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
-from sr_hub.webapp.fields import examples, picture_field, spot_fields
+from sr_hub.webapp.fields import SILENCE, examples, notice, picture_field, spot_fields
 from sr_hub.webapp.i18n import Say, text
 from sr_hub.webapp.theme import bar, block, heading
 from sr_hub.webapp.upscaling import PANES, ZOOM, UpscaleHandlers, start_over
@@ -24,6 +24,7 @@ def build_upscale(engine: Engine) -> None:
             with gr.Row():
                 run = gr.Button(text("upscale_run"), variant="primary", elem_id="run", scale=3)
                 stop = gr.Button(text("upscale_stop"), elem_id="stop", scale=1, min_width=90)
+            said = notice()
             again = gr.Button(text("upscale_again"), variant="secondary", elem_id="again")
         with gr.Column(scale=7, min_width=300):
             slider = gr.ImageSlider(
@@ -43,7 +44,16 @@ def build_upscale(engine: Engine) -> None:
         block(_spot_heading)
         panes = _panes()
         shown, place = spot_fields(
-            gr.Slider(1, 8, ZOOM, step=1, label=text("upscale_zoom"), elem_id="zoom", render=False)
+            gr.Slider(
+                1,
+                8,
+                ZOOM,
+                step=1,
+                label=text("upscale_zoom"),
+                elem_id="zoom",
+                render=False,
+                buttons=[],
+            )
         )
     work = gr.State(None, time_to_live=KEPT_SECONDS, delete_callback=discard)
 
@@ -52,17 +62,20 @@ def build_upscale(engine: Engine) -> None:
     running = run.click(
         handlers.run,
         [*asked, work],
-        [slider, download, *place[:2], table_html, section, work, shown, *panes],
+        [slider, download, *place, table_html, section, work, shown, *panes],
         show_progress_on=[slider],
         **HEAVY,
         **private,
     )
-    stop.click(handlers.stop, None, None, concurrency_limit=None, cancels=[running], **private)
+    ended = {"queue": False, "cancels": [running], **private}
+    stop.click(handlers.stop, None, said, **ended)
+    again.click(handlers.end, None, None, **ended)
+    run.click(None, None, said, js=SILENCE, **private)
     looked = {"fn": handlers.look, "inputs": [work, *place], "outputs": [shown, *panes], **light}
     shown.select(handlers.point, [work], place[:2], **light).then(**looked)
     for control in place:
         control.input(**looked, trigger_mode="always_last")
-    emptied = [asked[0], slider, download, table_html, section, work]
+    emptied = [asked[0], slider, download, table_html, section, said, work]
     again.click(start_over, [work], emptied, **light)
     _endpoint(handlers, engine)
 
@@ -113,6 +126,7 @@ def _fidelity(model: gr.Dropdown, handlers: UpscaleHandlers) -> tuple[gr.Slider,
         label=text("upscale_fidelity"),
         info=text("upscale_fidelity_info"),
         elem_id="fidelity",
+        buttons=[],
     )
     standing = gr.State(of)
     model.change(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sr_hub.tables import show
 from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import BICUBIC, Engine, StoppedError, device_of
 from sr_hub.webapp.fields import read_picture
-from sr_hub.webapp.i18n import Say, message, speaker, told
+from sr_hub.webapp.i18n import Say, VisitorError, message, say_so, speaker, told
 from sr_hub.webapp.tables import Line, html_table
 from sr_hub.webapp.view import (
     OVERVIEW_SIDE,
@@ -58,13 +59,13 @@ class UpscaleHandlers:
         Where the slider still stands as it did for another model, `fidelity_of`, it does not count.
         """
         if not path:
-            raise gr.Error(message("no_picture", request), print_exception=False)
+            raise told(VisitorError("no_picture"), request)
         chosen = (hub or "").strip() or model
         if fidelity_of == model and self.engine.pair(chosen):
             chosen = self.engine.at_fidelity(chosen, fidelity)
         names = list(dict.fromkeys([BICUBIC, chosen, *also]))
         if left_out := names[PANES:]:
-            gr.Info(message("left_out", request, str(PANES), ", ".join(left_out)))
+            say_so(message("left_out", request, str(PANES), ", ".join(left_out)), request)
         names = names[:PANES]
         order = sorted(names, key=self.engine.place)
         try:
@@ -101,10 +102,14 @@ class UpscaleHandlers:
         """Where in the picture a click on the overview fell, in percent across and down."""
         return work.percent(work.chosen, event) if work else (gr.skip(), gr.skip())
 
-    def stop(self, request: gr.Request) -> None:
-        """End the visitor's run at its next layer, and say so."""
-        if self.engine.stop(request.session_hash):
-            gr.Info(message("stopped", request))
+    def stop(self, request: gr.Request) -> str:
+        """End the visitor's run at its next layer; what the page says then."""
+        self.end(request)
+        return message("stopped", request)
+
+    def end(self, request: gr.Request) -> None:
+        """The same without a word, for a visitor who starts over."""
+        self.engine.stop(request.session_hash)
 
     def call(
         self, image: str | None, model: str, request: gr.Request
@@ -121,7 +126,7 @@ class UpscaleHandlers:
             A PNG file, and what was measured: sizes, seconds, consistency PSNR in dB.
         """
         if not image:
-            raise gr.Error(message("no_picture", request), print_exception=False)
+            raise told(VisitorError("no_picture"), request)
         try:
             source = read_picture(image, self.engine.max_pixels, request)
             upscaler = self.engine.upscaler(model)
@@ -161,13 +166,13 @@ class UpscaleHandlers:
             device=device_of(upscaler),
         )
         if work.chosen not in work.results:
-            return (gr.skip(),) * (8 + PANES)
-        once = (gr.skip(),) * 4
+            return (gr.skip(),) * (9 + PANES)
+        once = (gr.skip(),) * 5
         if name == work.chosen:
             pair = tuple(str(work.picture(n, PREVIEW_SIDE)) for n in (BICUBIC, name))
             slider = gr.update(value=pair, label=f"{BICUBIC} | {name}")
             file = str(save_download(picture, work, name))
-            once = (slider, gr.update(value=file, interactive=True), *work.spot[:2])
+            once = (slider, gr.update(value=file, interactive=True), *work.spot)
         table = numbers(work, speaker(request))
         return (*once, table, gr.update(visible=True), work, *spot_pictures(work))
 
@@ -218,7 +223,7 @@ def numbers(work: Work, say: Say) -> str:
         lines.append(Line(name, (size, f"{result.seconds:.2f}", kept), best, kind))
     width, height = work.size
     about = (
-        f"{say('table_input')}: {width} × {height} {say('table_pixels')} · "
+        f"{escape(work.stem)} · {say('table_input')}: {width} × {height} {say('table_pixels')} · "
         f"{say('table_device')} {work.results[work.chosen].device}<br>"
         f"{say('table_consistency_info')}<br>{say('upscale_lossless')}"
     )
@@ -229,4 +234,4 @@ def start_over(work: Work | None) -> tuple[Any, ...]:
     """An empty page."""
     discard(work)
     download = gr.update(value=None, interactive=False)
-    return None, None, download, "", gr.update(visible=False), None
+    return None, None, download, "", gr.update(visible=False), "", None

@@ -1,6 +1,7 @@
 """The Compare page without a browser: what its handlers measure and show."""
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from sr_hub.webapp import (  # noqa: E402
 )
 from sr_hub.webapp.comparing import CompareHandlers  # noqa: E402
 from sr_hub.webapp.engine import Engine  # noqa: E402
-from sr_hub.webapp.small import make_small  # noqa: E402
+from sr_hub.webapp.small import SMALLEST, make_small  # noqa: E402
 
 
 def test_another_protocol_changes_the_numbers_and_runs_nothing(offer, truth, monkeypatch):
@@ -70,13 +71,21 @@ def test_a_small_picture_of_ones_own_is_used_and_must_fit(offer, truth, tmp_path
 @pytest.mark.parametrize(
     ("size", "damage", "methods", "says"),
     [
-        ((1, 1), (0, 0, 100), ["bicubic"], "1 × 1; .* 4 pixels"),
-        ((8, 8), (2, 0, 100), ["bicubic"], "8 × 8; .* 10 pixels"),
+        ((1, 1), (0, 0, 100), ["bicubic"], "1 × 1; .* 20 pixels"),
+        ((300, 19), (2, 0, 100), ["bicubic"], "300 × 19; .* 20 pixels"),
         ((16, 16), (0, 0, 100), [], "at least one method"),
-        ((16, 16), (0, 0, 100), ["small-x2"], "compares models that enlarge by 4"),
+        ((20, 20), (0, 0, 100), ["small-x2"], "compares models that enlarge by 4"),
     ],
 )
 def test_what_can_not_be_compared_is_one_clear_line(offer, tmp_path, size, damage, methods, says):
     texture(*size).save(tmp_path / "truth.png")
     with pytest.raises(gr.Error, match=says):
         run_compare(offer, tmp_path / "truth.png", None, damage, methods)
+
+
+def test_the_smallest_picture_that_is_taken_has_every_number(offer, tmp_path):
+    texture(SMALLEST, SMALLEST).save(tmp_path / "truth.png")
+    state = run_compare(offer, tmp_path / "truth.png")[0]
+    for protocol in Protocol:
+        for row in comparing.measured(state, protocol):
+            assert all(math.isfinite(row.values[name]) for name in ("psnr", "ssim", "fsim", "rmse"))

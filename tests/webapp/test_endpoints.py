@@ -83,7 +83,7 @@ def test_a_name_that_is_no_hub_id_loads_nothing(client, tmp_path, name):
         ("/upscale", [None, "rrim-x4"], "a picture first"),
         ("/upscale", ["photo.png", "rrim-x4"], "photo.png.* give handle_file"),
         ("/compare", ["photo", None, "y"], "at least one method"),
-        ("/compare", ["photo", "bicubic", "y"], "at least one method"),
+        ("/compare", ["photo", [], "y"], "at least one method"),
         ("/compare", ["photo", ["bicubic"], None], "it is one of y, rgb, report"),
         ("/compare", [7, ["bicubic"], "y"], "7 is not an uploaded picture"),
     ],
@@ -92,6 +92,11 @@ def test_what_a_program_leaves_out_is_one_clear_line(client, photo, endpoint, as
     values = [handle_file(str(photo)) if value == "photo" else value for value in asked]
     with pytest.raises(AppError, match=says):
         client.predict(*values, api_name=endpoint)
+
+
+def test_one_method_may_be_named_without_a_list(client, photo):
+    answer = client.predict(handle_file(str(photo)), "bicubic", "y", api_name="/compare")
+    assert list(answer["models"]) == ["bicubic"]
 
 
 def test_programs_see_two_endpoints_and_nothing_private(client):

@@ -1,6 +1,7 @@
 """The networks of the app: loaded once, run for one visitor at a time, stopped on request."""
 
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from sr_hub.convert import convert
 from sr_hub.errors import SRHubError
 from sr_hub.models import RRDBNet, load_model
 from sr_hub.publish import push_folder
+from sr_hub.webapp import engine
 from sr_hub.webapp.engine import Engine, StoppedError
 from sr_hub.webapp.work import Work
 
@@ -70,13 +72,40 @@ def test_the_bar_moves_within_a_tile_and_never_back(offer):
 
 def test_stop_ends_the_run_of_that_visitor_only_in_the_midst_of_a_tile(offer):
     with offer.running("visitor"), offer.running("another"):
-        assert offer.stop("visitor")
+        offer.stop("visitor")
         offer.check("another")
         with pytest.raises(StoppedError):
             offer.enlarge("rrim-x4", texture(8, 8), lambda part: offer.check("visitor"))
-    assert not offer.stop("visitor")
+    offer.stop("visitor")
     with offer.running("visitor"):
         offer.check("visitor")
+
+
+def test_one_network_runs_at_a_time_and_who_waits_can_stop(offer, monkeypatch):
+    begun, go_on, waits = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(*_):
+        begun.set()
+        assert go_on.wait(60)
+        return texture(8, 8)
+
+    def report(part):
+        waits.set()
+        offer.check("visitor")
+
+    monkeypatch.setattr(engine, "WAIT", 0.01)
+    monkeypatch.setattr(offer, "_run", hold)
+    with ThreadPoolExecutor(2) as pool, offer.running("visitor"):
+        first = pool.submit(offer.enlarge, "rrim-x4", texture(8, 8))
+        assert begun.wait(60)
+        begun.clear()
+        second = pool.submit(offer.enlarge, "srgan-x4", texture(8, 8), report)
+        assert waits.wait(60) and not begun.is_set()
+        offer.stop("visitor")
+        with pytest.raises(StoppedError):
+            second.result(60)
+        go_on.set()
+        assert first.result(60)[0].size == (8, 8)
 
 
 def test_without_checkpoints_the_app_still_offers_bicubic():
