@@ -15,8 +15,7 @@ import numpy as np
 
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
-from training.journal import LOG_FILE, read_log
-from training.setup import read_run
+from training.journal import LOG_FILE, read_log, read_run
 
 EPOCHS = 20
 """Epochs in one point of the curve of seconds."""

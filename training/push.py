@@ -19,9 +19,8 @@ from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
 from training.checkpoint import LAST_FILE, read_state
-from training.journal import LOG_FILE, read_log
+from training.journal import LOG_FILE, read_log, read_run
 from training.recipes_gan import EPOCH
-from training.setup import read_run
 from training.validation import badness
 
 METRICS_FILE = "metrics.json"

@@ -20,8 +20,8 @@ from sr_hub.models import load_model
 from training import bench, loop, train
 from training.checkpoint import read_state
 from training.config import TrainConfig
+from training.journal import read_run
 from training.run import Run
-from training.setup import read_run
 
 ROOT = Path(__file__).parents[2]
 
