@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from sr_hub.provenance import hardware
-from training.journal import RUN_FILE, read_run
+from training.checkpoint import LAST_FILE
+from training.journal import read_run
 from training.run import Run
 
 
@@ -44,12 +45,22 @@ def _word(argument: str) -> str:
 
 
 def _origin(options: argparse.Namespace) -> str | None:
-    """The name of the run or model whose weights the run began with; a resumed run keeps it."""
-    if options.resume and (options.out / RUN_FILE).exists():
+    """Whose weights the run began with, and of whose it took what fits; a resumed run keeps it."""
+    if options.resume and (options.out / LAST_FILE).exists():
         return read_run(options.out).get("start_from")
-    if options.start_from is None:
-        return None
-    folder = options.start_from.resolve()
+    origins = []
+    if options.start_from:
+        origins.append(_name(options.start_from))
+    if options.init_from:
+        is_folder = Path(options.init_from).is_dir()
+        name = _name(Path(options.init_from)) if is_folder else options.init_from
+        origins.append(f"what fits of {name}")
+    return ", then ".join(origins) or None
+
+
+def _name(folder: Path) -> str:
+    """The name of a Hub folder, or of the run that it lies in."""
+    folder = folder.resolve()
     within_a_run = folder.name in ("best", "model") or folder.name.startswith("step-")
     return folder.parent.name if within_a_run else folder.name
 

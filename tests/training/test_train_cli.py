@@ -238,6 +238,20 @@ def test_a_resumed_run_keeps_where_it_began(finished, pictures, tmp_path, inside
     assert read_run(out)["start_from"] == origin
 
 
+def test_run_json_says_of_whose_weights_a_run_took_what_fits(finished, pictures, tmp_path):
+    folder = str(finished / "best")
+    for name, more, origin in [
+        ("new", [], None),
+        ("folder", ["--init-from", folder], "what fits of tiny"),
+        ("bundled", ["--init-from", "rrim-x4"], "what fits of rrim-x4"),
+        ("both", ["--start-from", folder, "--init-from", folder], "tiny, then what fits of tiny"),
+    ]:
+        make_run(pictures, tmp_path / name, "tiny", *more)
+        assert read_run(tmp_path / name)["start_from"] == origin
+    make_run(pictures, tmp_path / "folder", "tiny", "--resume")  # it has not come to a state yet
+    assert read_run(tmp_path / "folder")["start_from"] is None
+
+
 def test_a_gan_run_can_start_with_the_discriminator_of_another(finished, pictures, tmp_path):
     first = tmp_path / "first"
     assert train.main(command(pictures, first, "tiny-gan", "--steps", "2")) == 0
