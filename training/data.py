@@ -5,7 +5,6 @@ batch is one gather from it, the same everywhere, so that a GPU does not wait fo
 """
 
 import hashlib
-import io
 import json
 import logging
 import os
@@ -18,12 +17,12 @@ from typing import Self
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from sr_hub.degrade import SUPPORT, downscale, quantise, realistic
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
+from sr_hub.image import decode
 
 logger = logging.getLogger(__name__)
 
@@ -228,11 +227,13 @@ def _members(shard: Path) -> Iterator[tuple[str, bytes]]:
 def _decode(file: tuple[str, bytes]) -> tuple[str, np.ndarray | None]:
     name, data = file
     try:
-        image = Image.open(io.BytesIO(data))
-        if image.mode.startswith(("I", "F")):
-            raise ValueError(f"mode {image.mode}, not 8 bits per channel")
+        image = decode(data)
+        if image.mode == "I;16":
+            raise SRHubError("it is 16-bit grey: convert it to 8 bits")
+        if image.mode in ("LA", "RGBA") and image.getchannel("A").getextrema()[0] < 255:
+            raise SRHubError("it has transparent parts: flatten it")
         return name, np.array(image.convert("RGB"))
-    except Exception as error:  # a damaged file raises whatever its decoder likes
+    except SRHubError as error:
         logger.warning("skipped %s: %s", name, error)
         return name, None
 

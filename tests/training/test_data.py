@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from sr_hub.degrade import downscale, quantise
 from sr_hub.errors import SRHubError
@@ -116,6 +116,32 @@ def test_a_corrupt_picture_is_named_once_skipped_and_counted(folder: Path, caplo
         pictures = Pictures.read(folder)
     assert len(pictures) == 2 and pictures.skipped == 2
     assert caplog.text.count("broken.jpg") == 1 and caplog.text.count("deep.tiff") == 1
+
+
+def test_transparency_that_hides_colours_is_skipped_and_an_opaque_one_is_not(tmp_path, caplog):
+    red = np.full((40, 40, 4), [255, 0, 0, 255], dtype=np.uint8)
+    save(tmp_path, "opaque.png", red)
+    red[:, 20:, 3] = 0
+    save(tmp_path, "hidden.png", red)
+    save(tmp_path, "grey.png", red[..., 2:])
+    pictures = Pictures.read(tmp_path)
+    assert [Path(name).name for name in pictures.names] == ["opaque.png"]
+    assert pictures.picture(0)[0, :, 0, 0].tolist() == [1, 0, 0]
+    assert caplog.text.count("transparent parts") == pictures.skipped == 2
+
+
+def test_no_file_starts_another_program(folder: Path, monkeypatch):
+    Image.open(folder / "0.png").save(folder / "figure.eps")
+    started = []
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: started.append(1))
+    assert Pictures.read(folder).skipped == 1 and not started
+
+
+def test_pictures_are_read_upright(tmp_path: Path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.fromarray(gradient(40, 50)).save(tmp_path / "a.png", exif=exif)
+    assert Pictures.read(tmp_path).sizes.tolist() == [[50, 40]]
 
 
 def test_a_folder_without_pictures_is_refused_by_name(tmp_path: Path):
