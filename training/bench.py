@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sr_hub.errors import SRHubError
 from sr_hub.speed import peak_memory
+from training.command import command
 from training.loop import take_step
 from training.run import Run
 from training.setup import prepare
@@ -29,6 +29,7 @@ WARM_UP = 4
 HEADER = "| recipe | parameters | batch x patch | steps/s | data | peak memory | machine |"
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
     parser = argparse.ArgumentParser(prog="python -m training.bench", description=__doc__)
@@ -41,13 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     # A process for each: the peak of one's memory is not another's.
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         jobs = [(recipe, options.data, options.steps, rest) for recipe in options.recipes]
-        try:
-            for row in pool.imap(measure, jobs):
-                sys.stdout.write(row + "\n")
-                sys.stdout.flush()
-        except SRHubError as error:
-            sys.stderr.write(f"error: {error}\n")
-            return 2
+        for row in pool.imap(measure, jobs):
+            sys.stdout.write(row + "\n")
+            sys.stdout.flush()
     return 0
 
 

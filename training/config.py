@@ -200,7 +200,7 @@ class TrainConfig:
             if name not in hints:
                 raise SRHubError(f"a run has no setting {name!r}; it has {', '.join(hints)}")
             kind = typing.get_origin(hints[name]) or hints[name]
-            if kind is float and isinstance(value, int):
+            if kind is float and _is_number(value):
                 changes[name] = float(value)
             elif kind is tuple and isinstance(value, list):
                 changes[name] = tuple(value)

@@ -20,6 +20,7 @@ from torch import Tensor
 from sr_hub.degrade import SUPPORT
 from sr_hub.errors import SRHubError
 from sr_hub.models import RRIM, load_model
+from training.command import command
 from training.data import Pictures
 
 PATCH = 48
@@ -32,6 +33,7 @@ RIDGE = 1e-5
 """Added to the diagonal of the normal equations, in units of its mean."""
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
     parser = argparse.ArgumentParser(prog="python -m training.cross", description=__doc__)
@@ -40,18 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, metavar="PICTURES")
     parser.add_argument("--cache", type=Path, help="folder for the decoded pictures")
     options = parser.parse_args(arguments)
-    try:
-        pictures = Pictures.read(options.data, cache=options.cache)
-        model = load_model(options.model)
-        pictures.require((PATCH + 2 * SUPPORT) * model.scale, "a patch with its margin")
-        batches = (
-            pictures.batch(scale=model.scale, patch=PATCH, size=8, seed=0, step=step)[0]
-            for step in range(BATCHES)
-        )
-        cross(model, batches).save_pretrained(options.out)
-    except SRHubError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    pictures = Pictures.read(options.data, cache=options.cache)
+    model = load_model(options.model)
+    pictures.require((PATCH + 2 * SUPPORT) * model.scale, "a patch with its margin")
+    batches = (
+        pictures.batch(scale=model.scale, patch=PATCH, size=8, seed=0, step=step)[0]
+        for step in range(BATCHES)
+    )
+    cross(model, batches).save_pretrained(options.out)
     return 0
 
 

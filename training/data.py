@@ -5,7 +5,6 @@ batch is one gather from it, the same everywhere, so that a GPU does not wait fo
 """
 
 import hashlib
-import io
 import json
 import logging
 import os
@@ -18,12 +17,12 @@ from typing import Self
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from sr_hub.degrade import SUPPORT, downscale, quantise, realistic
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
+from sr_hub.image import decode
 
 logger = logging.getLogger(__name__)
 
@@ -69,17 +68,30 @@ class Pictures:
             raise SRHubError(f"{source} is not a folder of pictures")
         if cache is None:
             return cls._decoded(source)
-        fingerprint = _fingerprint(source)
-        index_path, pixels_path = cache / "index.json", cache / "pixels.bin"
-        if not index_path.exists() or json.loads(index_path.read_text())["of"] != fingerprint:
-            pictures = cls._decoded(source)
-            write_whole(pixels_path, pictures.pixels.numpy().tofile)
-            index = {"of": fingerprint, "names": pictures.names, "skipped": pictures.skipped}
-            text = json.dumps({**index, "sizes": pictures.sizes.tolist()})
-            write_whole(index_path, lambda path: path.write_text(text))
-        index = json.loads(index_path.read_text())
-        pixels = torch.from_numpy(np.memmap(pixels_path, mode="c", dtype=np.uint8)).view(-1, 3)
-        return cls(pixels, index["names"], np.array(index["sizes"]), index["skipped"])
+        return cls._cached(source, cache, _fingerprint(source))
+
+    @classmethod
+    def _cached(cls, source: Path, cache: Path, fingerprint: str) -> Self:
+        """What `cache` holds of `fingerprint`, or of `source`, whose pixels then go there first.
+
+        The pixels lie in a file named after the fingerprint, so that an index never serves those of
+        other pictures: not after an interruption, and not if two runs fill the cache at once.
+        """
+        index_path, pixels_path = cache / "index.json", cache / f"pixels-{fingerprint[:16]}.bin"
+        index = json.loads(index_path.read_text()) if index_path.exists() else {}
+        if index.get("of") == fingerprint and pixels_path.exists():
+            return cls(
+                _mapped(pixels_path), index["names"], np.array(index["sizes"]), index["skipped"]
+            )
+        made = cls._decoded(source)
+        write_whole(pixels_path, made.pixels.numpy().tofile)
+        made.pixels = _mapped(pixels_path)
+        index = {"of": fingerprint, "names": made.names, "skipped": made.skipped}
+        text = json.dumps({**index, "sizes": made.sizes.tolist()})
+        write_whole(index_path, lambda path: path.write_text(text))
+        for old in set(cache.glob("pixels*.bin")) - {pixels_path}:
+            old.unlink(missing_ok=True)  # a run that has it mapped keeps it
+        return made
 
     @classmethod
     def _decoded(cls, source: Path) -> Self:
@@ -215,13 +227,20 @@ def _members(shard: Path) -> Iterator[tuple[str, bytes]]:
 def _decode(file: tuple[str, bytes]) -> tuple[str, np.ndarray | None]:
     name, data = file
     try:
-        image = Image.open(io.BytesIO(data))
-        if image.mode.startswith(("I", "F")):
-            raise ValueError(f"mode {image.mode}, not 8 bits per channel")
+        image = decode(data)
+        if image.mode == "I;16":
+            raise SRHubError("it is 16-bit grey: convert it to 8 bits")
+        if image.mode in ("LA", "RGBA") and image.getchannel("A").getextrema()[0] < 255:
+            raise SRHubError("it has transparent parts: flatten it")
         return name, np.array(image.convert("RGB"))
-    except Exception as error:  # a damaged file raises whatever its decoder likes
+    except SRHubError as error:
         logger.warning("skipped %s: %s", name, error)
         return name, None
+
+
+def _mapped(path: Path) -> Tensor:
+    """The pixels (N, 3) of a file, as memory that several runs share."""
+    return torch.from_numpy(np.memmap(path, mode="c", dtype=np.uint8)).view(-1, 3)
 
 
 def _fingerprint(source: Path) -> str:

@@ -18,6 +18,7 @@ from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
 from sr_hub.interpolate import carry_over, interpolate
 from sr_hub.models import load_model
+from training.command import command
 from training.config import TrainConfig
 from training.data import Pictures
 from training.steps import Context
@@ -27,6 +28,7 @@ ALPHAS = [step / 20 for step in range(20, -1, -1)]
 """Shares of the GAN stage that are tried with `--val`, the sharpest first."""
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
     parser = argparse.ArgumentParser(prog="python -m training.interpolate", description=__doc__)
@@ -39,17 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
     add("--val", type=Path, metavar="PICTURES", help="choose alpha by these pictures instead")
     add("--lose", type=float, default=0.4, metavar="DB", help="with --val: at most (default 0.4)")
     options = parser.parse_args(arguments)
-    try:
-        psnr, gan, alpha = load_model(options.psnr), load_model(options.gan), options.alpha
-        if options.start:
-            gan = carry_over(gan, load_model(options.start), psnr)
-        if options.val:
-            alpha, reached = choose_alpha(psnr, gan, Pictures.read(options.val), options.lose)
-            sys.stdout.write(f"alpha {alpha:g}: {reached:.3f} dB on luma\n")
-        interpolate(psnr, gan, alpha).save_pretrained(options.out)
-    except SRHubError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    psnr, gan, alpha = load_model(options.psnr), load_model(options.gan), options.alpha
+    if options.start:
+        gan = carry_over(gan, load_model(options.start), psnr)
+    if options.val:
+        alpha, reached = choose_alpha(psnr, gan, Pictures.read(options.val), options.lose)
+        sys.stdout.write(f"alpha {alpha:g}: {reached:.3f} dB on luma\n")
+    interpolate(psnr, gan, alpha).save_pretrained(options.out)
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
 
 LOG_FILE, RUN_FILE = "log.jsonl", "run.json"
@@ -89,3 +90,18 @@ def write_run(out: Path, facts: dict[str, Any]) -> None:
     """Write `run.json`: the config, the data and the machine of a run."""
     text = json.dumps(facts, indent=2) + "\n"
     write_whole(out / RUN_FILE, lambda path: path.write_text(text))
+
+
+def read_run(out: Path) -> dict:
+    """What `run.json` says of a run.
+
+    Raises:
+        SRHubError: if the folder holds no run.
+    """
+    try:
+        described = json.loads((out / RUN_FILE).read_text())
+    except (OSError, ValueError):
+        raise SRHubError(f"{out} holds no run: it has no {RUN_FILE}") from None
+    if not isinstance(described, dict) or not {"config", "data"} <= described.keys():
+        raise SRHubError(f"{out} holds no run: its {RUN_FILE} tells of something else")
+    return described

@@ -15,8 +15,8 @@ import numpy as np
 
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
-from training.journal import LOG_FILE, read_log
-from training.setup import read_run
+from training.command import command
+from training.journal import LOG_FILE, read_log, read_run
 
 EPOCHS = 20
 """Epochs in one point of the curve of seconds."""
@@ -68,6 +68,7 @@ class Curves:
         return marks[1:] / self.steps_per_epoch, np.diff(at)
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
     parser = argparse.ArgumentParser(prog="python -m training.plots", description=__doc__)
@@ -77,12 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
-    try:
-        runs = [Curves.read(run) for run in options.runs]
-        written = write_figures(runs, options.out or options.runs[0])
-    except (SRHubError, OSError) as error:  # a folder that may not be read or written
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    runs = [Curves.read(run) for run in options.runs]
+    written = write_figures(runs, options.out or options.runs[0])
     sys.stdout.write("".join(f"{path}\n" for path in written))
     return 0
 

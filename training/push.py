@@ -19,14 +19,15 @@ from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
 from training.checkpoint import LAST_FILE, read_state
-from training.journal import LOG_FILE, read_log
+from training.command import command
+from training.journal import LOG_FILE, read_log, read_run
 from training.recipes_gan import EPOCH
-from training.setup import read_run
 from training.validation import badness
 
 METRICS_FILE = "metrics.json"
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
     parser = argparse.ArgumentParser(prog="python -m training.push", description=__doc__)
@@ -46,28 +47,24 @@ def main(arguments: list[str] | None = None) -> int:
     add("--keep-card", action="store_true", help="leave the card that the repository has")
     add("--dry-run", action="store_true", help="write the folder, upload nothing")
     options = parser.parse_args(arguments)
-    try:
-        folder = gather(
-            options.run,
-            options.out or options.run / "push",
-            which=options.which,
-            facts=options.facts,
-            half=options.half,
-        )
-        write_card(folder, repo_id=options.repo)
-        if options.dry_run:
-            sys.stdout.write(f"{folder}\n")
-            return 0
-        commit = push_folder(
-            folder,
-            options.repo,
-            private=options.private,
-            revision=options.branch,
-            keep_card=options.keep_card,
-        )
-    except (SRHubError, OSError) as error:  # a folder that may not be read or written
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    folder = gather(
+        options.run,
+        options.out or options.run / "push",
+        which=options.which,
+        facts=options.facts,
+        half=options.half,
+    )
+    write_card(folder, repo_id=options.repo)
+    if options.dry_run:
+        sys.stdout.write(f"{folder}\n")
+        return 0
+    commit = push_folder(
+        folder,
+        options.repo,
+        private=options.private,
+        revision=options.branch,
+        keep_card=options.keep_card,
+    )
     sys.stdout.write(f"{commit.commit_url}\n")
     return 0
 

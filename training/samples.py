@@ -18,8 +18,10 @@ ROWS, SIDE, GAP = 4, 128, 4
 
 @torch.no_grad()
 def write_samples(model: SRModel, pictures: Pictures, context: Context, path: Path) -> None:
-    """Write the grid of `model`: a row for each crop; LR as blocks, then SR, then HR."""
-    model.eval()
+    """Write the grid of `model`: a row for each crop; LR as blocks, then SR, then HR.
+
+    `model` is in evaluation mode.
+    """
     rows = []
     for index in range(min(ROWS, len(pictures))):
         lr, hr = validation_pair(pictures, index, SIDE, model.scale, context.config.degradation)

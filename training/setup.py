@@ -3,11 +3,7 @@
 import argparse
 import copy
 import dataclasses
-import datetime
-import json
 import logging
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,12 +17,12 @@ from sr_hub.errors import SRHubError
 from sr_hub.folder import read_config
 from sr_hub.models import MODELS, load_model
 from sr_hub.precision import pick_precision
-from sr_hub.provenance import hardware
 from training.checkpoint import LAST_FILE, State, read_state, warm_start
 from training.config import TrainConfig
 from training.data import Pictures
+from training.description import describe
 from training.discriminators import DISCRIMINATORS
-from training.journal import RUN_FILE, write_run
+from training.journal import read_run, write_run
 from training.muon import Muon
 from training.parallel import from_main
 from training.perceptual import MIN_SIDE, POOLED, VGG19
@@ -250,68 +246,3 @@ def build_lpips(weights: Path | None) -> Distance | None:
     from sr_hub.perceptual import LPIPS
 
     return LPIPS(None if weights == PUBLIC else weights)
-
-
-def _word(argument: str) -> str:
-    """An argument as others may read it: an absolute path by its last name."""
-    return Path(argument).name if Path(argument).is_absolute() else argument
-
-
-def _commit() -> str | None:
-    """The commit of this code, if it lies in a git repository."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    try:
-        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
-    except OSError:
-        return None
-    return found.stdout.strip() or None
-
-
-def read_run(out: Path) -> dict:
-    """What `describe` said of a run.
-
-    Raises:
-        SRHubError: if the folder holds no run.
-    """
-    try:
-        described = json.loads((out / RUN_FILE).read_text())
-    except (OSError, ValueError):
-        raise SRHubError(f"{out} holds no run: it has no {RUN_FILE}") from None
-    if not isinstance(described, dict) or not {"config", "data"} <= described.keys():
-        raise SRHubError(f"{out} holds no run: its {RUN_FILE} tells of something else")
-    return described
-
-
-def _origin(options: argparse.Namespace) -> str | None:
-    """The name of the run or model whose weights the run began with; a resumed run keeps it."""
-    if options.resume and (options.out / RUN_FILE).exists():
-        return read_run(options.out).get("start_from")
-    if options.start_from is None:
-        return None
-    folder = options.start_from.resolve()
-    within_a_run = folder.name in ("best", "model") or folder.name.startswith("step-")
-    return folder.parent.name if within_a_run else folder.name
-
-
-def describe(run: Run, options: argparse.Namespace) -> dict:
-    """What a reader of the results must know: recipe, config, data, machine."""
-    device = run.accelerator.device
-    return {
-        "recipe": options.recipe,
-        "command": " ".join(["python -m training.train", *map(_word, sys.argv[1:])]),
-        "start_from": _origin(options),
-        "commit": _commit(),
-        "config": dataclasses.asdict(run.config),
-        "parameters": run.state.generator.num_parameters,
-        "data": {
-            "name": options.data.resolve().name,
-            "pictures": len(run.data),
-            "skipped": run.data.skipped,
-        },
-        "val": {"pictures": len(run.val), "skipped": run.val.skipped},
-        "machine": hardware(device),
-        "processes": run.accelerator.num_processes,
-        "torch": torch.__version__,
-        "precision": "bf16" if run.context.autocast else "fp32",
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }

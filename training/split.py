@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 
 from sr_hub.errors import SRHubError
+from training.command import command
 from training.data import files_of
 
 PARTS = ("train",) * 8 + ("val", "test")
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
     parser = argparse.ArgumentParser(prog="python -m training.split", description=__doc__)
@@ -23,11 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="gets train/, val/ and test/; must not exist")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    try:
-        counts = split(options.folder, options.out, seed=options.seed)
-    except (SRHubError, OSError) as error:  # a folder that may not be read or written
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    counts = split(options.folder, options.out, seed=options.seed)
     sys.stdout.write(", ".join(f"{part}: {count}" for part, count in counts.items()) + "\n")
     return 0
 

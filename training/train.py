@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from sr_hub.errors import SRHubError
 from training.checkpoint import NotFiniteError
+from training.command import command, refuse
 from training.loop import fit
 from training.parallel import leave
 from training.recipes import RECIPES
@@ -24,6 +24,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command.
 
@@ -37,9 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run = prepare(options, started=started)
         fit(run)
-    except (SRHubError, OSError) as error:  # a full disk, a folder that may not be written
-        sys.stderr.write(f"error: {error}\n")
-        return NOT_FINITE if isinstance(error, NotFiniteError) else 2
+    except NotFiniteError as error:
+        return refuse(error, NOT_FINITE)
     except KeyboardInterrupt:
         return INTERRUPTED
     finally:

@@ -39,10 +39,10 @@ def validate(
 ) -> dict[str, float]:
     """Sums over the centre crops of the pictures at `indices`, and their "count".
 
+    `model` is in evaluation mode, as what is loaded and the average of a run always are.
     `val_psnr_y` is in dB. `val_vgg` is the perceptual loss, for a run that has one, on the middle
     half of each side, since VGG19 costs far more than the generator.
     """
-    model.eval()
     config = context.config
     distances: dict[str, Distance] = {"val_psnr_y": lambda sr, hr: luma_psnr(sr, hr, model.scale)}
     if context.vgg is not None:

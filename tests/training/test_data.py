@@ -1,15 +1,17 @@
 import logging
 import os
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from sr_hub.degrade import downscale, quantise
 from sr_hub.errors import SRHubError
+from sr_hub.files import write_whole
 from training.data import Pictures
 from training.split import main as split_main
 from training.split import split
@@ -116,6 +118,32 @@ def test_a_corrupt_picture_is_named_once_skipped_and_counted(folder: Path, caplo
     assert caplog.text.count("broken.jpg") == 1 and caplog.text.count("deep.tiff") == 1
 
 
+def test_transparency_that_hides_colours_is_skipped_and_an_opaque_one_is_not(tmp_path, caplog):
+    red = np.full((40, 40, 4), [255, 0, 0, 255], dtype=np.uint8)
+    save(tmp_path, "opaque.png", red)
+    red[:, 20:, 3] = 0
+    save(tmp_path, "hidden.png", red)
+    save(tmp_path, "grey.png", red[..., 2:])
+    pictures = Pictures.read(tmp_path)
+    assert [Path(name).name for name in pictures.names] == ["opaque.png"]
+    assert pictures.picture(0)[0, :, 0, 0].tolist() == [1, 0, 0]
+    assert caplog.text.count("transparent parts") == pictures.skipped == 2
+
+
+def test_no_file_starts_another_program(folder: Path, monkeypatch):
+    Image.open(folder / "0.png").save(folder / "figure.eps")
+    started = []
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: started.append(1))
+    assert Pictures.read(folder).skipped == 1 and not started
+
+
+def test_pictures_are_read_upright(tmp_path: Path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.fromarray(gradient(40, 50)).save(tmp_path / "a.png", exif=exif)
+    assert Pictures.read(tmp_path).sizes.tolist() == [[50, 40]]
+
+
 def test_a_folder_without_pictures_is_refused_by_name(tmp_path: Path):
     with pytest.raises(SRHubError, match="not a folder"):
         Pictures.read(tmp_path / "nowhere")
@@ -146,6 +174,61 @@ def test_the_cache_serves_until_the_folder_changes(folder: Path, tmp_path: Path,
     assert len(Pictures.read(folder, cache=cache)) == 3
     os.utime(folder / "new.png", ns=(1, 1))
     assert len(Pictures.read(folder, cache=cache)) == 3
+
+
+def test_a_cache_that_was_left_half_written_serves_no_other_pictures(
+    folder: Path, tmp_path: Path, monkeypatch
+):
+    cache, other = tmp_path / "cache", tmp_path / "other"
+    for picture in folder.iterdir():
+        save(other, picture.name, 255 - np.array(Image.open(picture)))
+    expected = batch(Pictures.read(folder, cache=cache))[1].clone()
+
+    def interrupted(path: Path, write: Callable[[Path], object]) -> None:
+        if path.name == "index.json":
+            raise KeyboardInterrupt
+        write_whole(path, write)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("training.data.write_whole", interrupted)
+        Pictures.read(other, cache=cache)
+    assert torch.equal(batch(Pictures.read(folder, cache=cache))[1], expected)
+    inverse = batch(Pictures.read(other, cache=cache))[1]
+    assert torch.allclose(inverse, 1 - expected)
+
+
+def test_two_runs_that_fill_a_cache_at_once_keep_their_own_pictures(
+    folder: Path, tmp_path: Path, monkeypatch
+):
+    cache, other = tmp_path / "cache", tmp_path / "other"
+    save(other, "2.png", gradient(90, 90))
+    decoded = {source: Pictures.read(source) for source in (folder, other)}
+    read = []
+
+    def overtaken(path: Path, write: Callable[[Path], object]) -> None:
+        if path.name == "index.json" and not read:
+            read.append(None)
+            read[0] = Pictures.read(other, cache=cache)
+        write_whole(path, write)
+
+    monkeypatch.setattr("training.data.write_whole", overtaken)
+    found = {folder: Pictures.read(folder, cache=cache), other: read[0]}
+    for _ in range(2):
+        for source, pictures in found.items():
+            assert torch.equal(batch(pictures)[1], batch(decoded[source])[1])
+        found = {source: Pictures.read(source, cache=cache) for source in found}
+
+
+def test_a_cache_keeps_the_pixels_of_one_folder_and_the_files_of_others(folder, tmp_path):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for name in ("pixels.bin", "pytorch_model.bin"):
+        (cache / name).write_bytes(b"old")
+    for index in range(2):
+        save(folder, f"more{index}.png", gradient(70, 70))
+        Pictures.read(folder, cache=cache)
+    _, pixels, model = sorted(path.name for path in cache.iterdir())
+    assert pixels.startswith("pixels-") and model == "pytorch_model.bin"
 
 
 def test_split_gives_eight_one_one_and_the_same_again(tmp_path: Path):

@@ -14,7 +14,7 @@ from sr_hub.metrics import measure
 from sr_hub.models import MODELS, load_model
 from training.checkpoint import read_state, save_state, warm_start
 from training.config import TrainConfig
-from training.loop import fit, take_step
+from training.loop import fit, stop_on_signal, take_step
 from training.losses import discriminator_adversarial, generator_adversarial
 from training.perceptual import POOLED
 from training.recipes import tiny
@@ -199,6 +199,24 @@ def test_ctrl_c_saves_and_the_run_goes_on_as_if_nothing_had_been(pictures: Path,
     fit(make_run(pictures, tmp_path / "broken", "tiny", "--steps", "12", "--resume"))
     whole, broken = (read_state(tmp_path / n / "last.pt")["ema"] for n in ("whole", "broken"))
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_stops_at_once(number: signal.Signals):
+    before = signal.getsignal(number)
+    with stop_on_signal() as received:
+        signal.raise_signal(number)
+        assert received == [number]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert signal.getsignal(number) == before
+
+
+def test_the_average_is_validated_by_its_own_statistics(pictures: Path, tmp_path: Path):
+    run = make_run(pictures, tmp_path, "tiny", "--steps", "3", "--set", *SRRESNET)
+    fit(run)
+    assert not any(module.training for module in run.state.ema.modules())
+    assert all(module.training for module in run.state.generator.modules())
 
 
 def test_the_minutes_end_a_run_saved(pictures: Path, tmp_path: Path):

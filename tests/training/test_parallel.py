@@ -1,5 +1,6 @@
 """Two processes on one machine take the step that one takes with the double batch."""
 
+import copy
 import os
 import socket
 import subprocess
@@ -8,12 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_runs import command, make_run, read_rows, write_pictures
+from training_runs import SRRESNET, command, make_run, read_rows, write_pictures
 
 from training.checkpoint import read_state
-from training.loop import fit
+from training.loop import fit, judge
 from training.run import Run
 from training.steps import compute_gradients
+from training.validation import validate
 
 TWO = """
 import sys, torch
@@ -104,3 +106,34 @@ def test_two_processes_write_one_run(runs):
     state = read_state(folder / "run" / "last.pt")
     assert state["step"] == 4
     assert all(torch.isfinite(t).all() for t in state["ema"].values())
+
+
+class SecondOfTwo:
+    """The accelerator of a second process, whose numbers are those of the first."""
+
+    num_processes, process_index, is_main_process = 2, 1, False
+    device = torch.device("cpu")
+
+    def reduce(self, tensor: torch.Tensor, _: str) -> torch.Tensor:
+        return tensor
+
+
+def test_a_validation_is_by_the_main_process_s_statistics_of_batch_norm(
+    pictures: Path, tmp_path: Path, monkeypatch
+):
+    run = make_run(pictures, tmp_path, "tiny", "--set", *SRRESNET)
+    main = copy.deepcopy(run.state.ema)
+    for buffer in main.buffers():
+        buffer.add_(1)
+    sent = {0: main.buffers()}
+    monkeypatch.setattr(
+        "torch.distributed.broadcast", lambda buffer, src: buffer.copy_(next(sent[src]))
+    )
+    run.accelerator, run.is_main = SecondOfTwo(), False
+    before = validate(run.state.ema, run.val, run.context, indices=range(1, 4, 2))
+    judge(run)
+    expected = validate(main, run.val, run.context, indices=range(1, 4, 2))
+    assert before != expected
+    assert read_rows(tmp_path)[0]["val_psnr_y"] == round(expected["val_psnr_y"] / 2, 5)
+    for ours, theirs in zip(run.state.ema.buffers(), main.buffers(), strict=True):
+        assert torch.equal(ours, theirs)

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +81,14 @@ def test_what_cannot_be_read_or_written_is_one_line(tmp_path: Path, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2 and "file" in lines[0] and "log.jsonl" in lines[1]
     assert all(line.startswith("error: ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"), [("plots", ["torch", "accelerate"]), ("push", ["accelerate"])]
+)
+def test_a_finished_run_is_read_without_what_trains(module: str, absent: list[str]):
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import training.{module}"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)
 
 
 def test_plots_of_a_real_run(tmp_path: Path):

@@ -78,6 +78,17 @@ def test_resume_without_a_run_starts_one(pictures: Path, tmp_path: Path):
     assert fit(make_run(pictures, tmp_path, "tiny", "--steps", "2", "--resume")).step == 2
 
 
+def test_the_progress_bar_of_a_resumed_run_counts_from_where_it_begins(
+    pictures: Path, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    fit(make_run(pictures, tmp_path, "tiny", "--steps", "2"))
+    run = make_run(pictures, tmp_path, "tiny", "--steps", "5", "--resume")
+    fit(run)
+    bar = run.journal.bar.format_dict
+    assert (bar["initial"], bar["n"], bar["total"]) == (2, 5, 5)
+
+
 def test_a_folder_with_a_run_is_not_overwritten(pictures: Path, tmp_path: Path):
     fit(make_run(pictures, tmp_path, "tiny", "--steps", "2"))
     with pytest.raises(SRHubError, match="holds a run: --resume goes on"):

@@ -20,8 +20,8 @@ from sr_hub.models import load_model
 from training import bench, loop, train
 from training.checkpoint import read_state
 from training.config import TrainConfig
+from training.journal import read_run
 from training.run import Run
-from training.setup import read_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,6 +119,7 @@ def test_pictures_smaller_than_the_patch_are_one_clear_line(pictures, tmp_path, 
         ("lrr=1", "no setting 'lrr'"),
         ("lr", "NAME=VALUE, not 'lr'"),
         ("lr=fast", "lr is of type float, not 'fast'"),
+        ("lr=True", "lr is of type float, not True"),
         ("lr=-1", "lr is a finite number above 0, not -1"),
         ("lr=1e999", "lr is a finite number above 0, not inf"),
         ("discriminator_lr=0", "discriminator_lr is a finite number above 0"),
@@ -236,6 +237,20 @@ def test_a_resumed_run_keeps_where_it_began(finished, pictures, tmp_path, inside
     assert read_run(out)["start_from"] == origin
     assert train.main([*command(pictures, out, "tiny", "--steps", "4"), "--resume"]) == 0
     assert read_run(out)["start_from"] == origin
+
+
+def test_run_json_says_of_whose_weights_a_run_took_what_fits(finished, pictures, tmp_path):
+    folder = str(finished / "best")
+    for name, more, origin in [
+        ("new", [], None),
+        ("folder", ["--init-from", folder], "what fits of tiny"),
+        ("bundled", ["--init-from", "rrim-x4"], "what fits of rrim-x4"),
+        ("both", ["--start-from", folder, "--init-from", folder], "tiny, then what fits of tiny"),
+    ]:
+        make_run(pictures, tmp_path / name, "tiny", *more)
+        assert read_run(tmp_path / name)["start_from"] == origin
+    make_run(pictures, tmp_path / "folder", "tiny", "--resume")  # it has not come to a state yet
+    assert read_run(tmp_path / "folder")["start_from"] is None
 
 
 def test_a_gan_run_can_start_with_the_discriminator_of_another(finished, pictures, tmp_path):

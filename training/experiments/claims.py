@@ -19,6 +19,7 @@ from sr_hub.folder import TRAINING_FILE
 from sr_hub.models import load_model
 from sr_hub.records import RESULTS, read_results
 from sr_hub.tables import HIGHER_IS_BETTER, columns_of, rows_of
+from training.command import command
 
 CLAIMS = (
     ("RRIM against SRResNet", "srresnet-x4", "rrim-x4"),
@@ -39,6 +40,7 @@ TRAINING = {
 }
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one line on stderr if something is not there."""
     parser = argparse.ArgumentParser(
@@ -48,16 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
     add("--results", type=Path, default=RESULTS / "x4.json", help="JSON file of `eval`")
     add("--out", type=Path, help="Markdown file to write; printed if left out")
     options = parser.parse_args(arguments)
-    try:
-        results = read_results(options.results)
-        text = "\n".join(claim_text(results, *claim) for claim in CLAIMS)
-        if options.out:
-            write_whole(options.out, lambda path: path.write_text(text, encoding="utf-8"))
-        else:
-            sys.stdout.write(text)
-    except SRHubError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    results = read_results(options.results)
+    text = "\n".join(claim_text(results, *claim) for claim in CLAIMS)
+    if options.out:
+        write_whole(options.out, lambda path: path.write_text(text, encoding="utf-8"))
+    else:
+        sys.stdout.write(text)
     return 0
 
 

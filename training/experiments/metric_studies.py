@@ -24,6 +24,7 @@ from sr_hub.files import write_whole
 from sr_hub.image import save
 from sr_hub.metrics import Protocol, measure, psnr
 from sr_hub.pairs import read_picture
+from training.command import command
 
 DENSITIES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -142,6 +143,7 @@ def study_equal_psnr(
     return "\n".join(lines), pictures, captions
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 2 with one line on stderr if the input is at fault."""
     parser = argparse.ArgumentParser(
@@ -160,11 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the noise (0)")
     options = parser.parse_args(arguments)
-    try:
-        run(options.picture, options.out, options.levels, options.seed)
-    except SRHubError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    run(options.picture, options.out, options.levels, options.seed)
     return 0
 
 

@@ -21,6 +21,7 @@ from sr_hub.image import save, to_tensor
 from sr_hub.metrics import Protocol, measure
 from sr_hub.pairs import read_picture
 from sr_hub.upscaler import Upscaler
+from training.command import command
 
 SCALE = 4
 MODELS = ("bicubic", "rrim-x4", "rrim-real-x4")
@@ -85,6 +86,7 @@ def _shown(image: Image.Image) -> Tensor:
     return to_tensor(image.resize(size, Image.Resampling.NEAREST))
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 2 with one line on stderr if the input is at fault."""
     parser = argparse.ArgumentParser(
@@ -94,11 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="folder of the table and the figure")
     parser.add_argument("--seed", type=int, default=0, help="of the noise (0)")
     options = parser.parse_args(arguments)
-    try:
-        run(options.picture, options.out, options.seed)
-    except SRHubError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    run(options.picture, options.out, options.seed)
     return 0
 
 

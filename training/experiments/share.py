@@ -24,6 +24,7 @@ from sr_hub.interpolate import interpolate
 from sr_hub.metrics import METRICS, Protocol
 from sr_hub.models import load_model
 from sr_hub.tables import HIGHER_IS_BETTER
+from training.command import command
 from training.config import TrainConfig
 from training.data import Pictures
 from training.steps import Context
@@ -33,6 +34,7 @@ SHARES = (0.85, 0.875, 0.9, 0.925, 0.95, 0.975, 1.0)
 MEASURES = (*METRICS, LPIPS)
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
     parser = argparse.ArgumentParser(
@@ -46,14 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
     add("--lpips-weights", type=Path, help="SqueezeNet file; the public one if left out")
     add("--shares", type=float, nargs="+", default=SHARES, help="of the GAN stage, 0 to 1")
     options = parser.parse_args(arguments)
-    try:
-        psnr, gan, rival = (load_model(m) for m in (options.psnr, options.gan, options.rival))
-        blends = {share: interpolate(psnr, gan, share) for share in options.shares}
-        lpips = perceptual.LPIPS(options.lpips_weights)
-        leads = compare(blends, rival, Pictures.read(options.val), lpips)
-    except SRHubError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    psnr, gan, rival = (load_model(m) for m in (options.psnr, options.gan, options.rival))
+    blends = {share: interpolate(psnr, gan, share) for share in options.shares}
+    lpips = perceptual.LPIPS(options.lpips_weights)
+    leads = compare(blends, rival, Pictures.read(options.val), lpips)
     sys.stdout.write(table(leads))
     return 0
 

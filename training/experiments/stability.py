@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
 from training import train
+from training.command import command
 from training.plots import Curves, draw
 
 RUNS = {
@@ -30,6 +30,7 @@ RUNS = {
 """Name in the figure -> recipe."""
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the study.
 
@@ -46,14 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    try:
-        curves = [_read(options.out, name) for name in RUNS]
-        figure = draw(curves, ["loss", "d_loss"], options.out / "stability.png")
-        table = _table(curves, ends, options)
-        write_whole(options.out / "stability.md", lambda path: path.write_text(table))
-    except (SRHubError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    curves = [_read(options.out, name) for name in RUNS]
+    figure = draw(curves, ["loss", "d_loss"], options.out / "stability.png")
+    table = _table(curves, ends, options)
+    write_whole(options.out / "stability.md", lambda path: path.write_text(table))
     sys.stdout.write(f"{table}\n{figure}\n")
     return 0
 
