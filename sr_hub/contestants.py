@@ -13,7 +13,7 @@ from sr_hub import provenance
 from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
-from sr_hub.folder import WEIGHTS_FILE, read_config
+from sr_hub.folder import WEIGHTS_FILE, name_of, read_config
 from sr_hub.hub import fetch
 from sr_hub.models import BASELINES, Interpolation, load_model
 from sr_hub.upscaler import Precision, Upscaler
@@ -90,13 +90,13 @@ def _find(name: str) -> tuple[Path, dict[str, Any]]:
 
 
 def display_name(name: str) -> str:
-    """What a table calls a model: of a local folder only its last name."""
+    """What a table calls a model: of a local folder not the whole path."""
     path = Path(name)
-    return path.resolve().name if name not in bundled_models() and path.is_dir() else name
+    return name_of(path) if name not in bundled_models() and path.is_dir() else name
 
 
 def command_line(data: Iterable[Path], models: Iterable[str], options: Iterable[str]) -> str:
-    """The command behind a result; of folders only the last name, since the rest is the user's."""
+    """The command behind a result; of folders not the whole path, which is the user's."""
     words = ["python", "-m", "sr_hub", "eval"]
     for folder in data:
         words += ["--data", folder.resolve().name]

@@ -62,6 +62,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def name_of(folder: Path) -> str:
+    """What results call a Hub folder: its last name, after that of the run that it lies in."""
+    folder = folder.resolve()
+    within_a_run = folder.name in ("best", "model") or folder.name.startswith("step-")
+    return Path(*folder.parts[-2:]).as_posix() if within_a_run else folder.name
+
+
 def load_folder(network: type[Network], folder: Path) -> Network:
     """The `network` that a Hub folder holds, in evaluation mode, on the CPU, in float32.
 

@@ -15,7 +15,7 @@ from sr_hub.alpha import join_alpha, keep_solid, split_alpha
 from sr_hub.base import SRModel
 from sr_hub.device import is_out_of_memory, pick_device, tile_area
 from sr_hub.errors import NoMemoryError, SRHubError
-from sr_hub.folder import WEIGHTS_FILE
+from sr_hub.folder import WEIGHTS_FILE, name_of
 from sr_hub.image import from_tensor, to_tensor
 from sr_hub.models import load_model
 from sr_hub.normalise import normalise
@@ -274,10 +274,10 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def _name_of(model: SRModel | str | Path) -> str:
-    """A network's class, a folder's own name, a bundled name or Hub id as it is."""
+    """A network's class, what results call a folder, a bundled name or Hub id as it is."""
     if isinstance(model, SRModel):
         return type(model).__name__
-    return Path(model).resolve().name if Path(model).is_dir() else str(model)
+    return name_of(Path(model)) if Path(model).is_dir() else str(model)
 
 
 def _after(start: int, total: int, progress: Progress | None) -> Progress | None:

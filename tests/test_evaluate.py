@@ -23,6 +23,7 @@ from sr_hub.metrics import Protocol, measure
 from sr_hub.models import ESPCN
 from sr_hub.pairs import MADE_HERE, find_dataset, fit_pair, read_pair, read_picture
 from sr_hub.records import read_results, write_results
+from sr_hub.upscaler import Upscaler
 
 
 def picture(height, width, mode="RGB"):
@@ -262,6 +263,14 @@ def test_a_folder_is_a_contestant_with_the_checksum_of_its_weights(tmp_path):
     assert model.run(torch.rand(1, 3, 5, 7)).shape == (1, 3, 10, 14)
 
 
+def test_the_folders_of_two_runs_are_told_apart(tmp_path):
+    folders = [tmp_path / run / "best" for run in ("a", "b")]
+    for folder in folders:
+        ESPCN(scale=2).save_pretrained(folder)
+    assert [model.name for model in load_contestants(map(str, folders), 2)] == ["a/best", "b/best"]
+    assert Upscaler(folders[0]).name == "a/best"
+
+
 def test_a_hub_id_is_a_contestant_with_its_commit(hub):
     commit = ESPCN(scale=2).push_to_hub("user/small").oid
     for name in ("user/small", f"user/small@{commit}"):
@@ -287,11 +296,14 @@ def test_both_forms_of_bicubic_come_first_by_default():
 
 
 def test_the_recorded_command_holds_no_path_of_the_user(tmp_path):
-    (tmp_path / "model").mkdir()
-    models = ["bicubic", str(tmp_path / "model"), "user/repo@v1"]
+    folders = [tmp_path / "small", tmp_path / "run1" / "best", tmp_path / "run1" / "step-0000300"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    models = ["bicubic", *map(str, folders), "user/repo@v1"]
     command = command_line([tmp_path / "Set5"], models, ["--scale", "4"])
     assert command == (
-        "python -m sr_hub eval --data Set5 --models bicubic,model,user/repo@v1 --scale 4"
+        "python -m sr_hub eval --data Set5 "
+        "--models bicubic,small,run1/best,run1/step-0000300,user/repo@v1 --scale 4"
     )
 
 
