@@ -12,8 +12,8 @@ import torch
 from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
-from sr_hub.folder import stored_tensors
 from sr_hub.models import load_model
+from sr_hub.soundness import stored_tensors
 
 PARTNERS = {
     "rrim-x4": "rrim-gan-x4",

@@ -252,6 +252,45 @@ def test_a_network_of_ones_own_with_a_constant_that_is_not_persistent_loads(tmp_
     assert torch.equal(Centred.from_folder(tmp_path / "own")(x), network(x))
 
 
+def test_an_argument_that_may_be_none_loads_and_is_checked(tmp_path):
+    class Optional(Centred):
+        def __init__(self, *, scale: int = 4, width: int | None = None) -> None:
+            super().__init__(scale=scale)
+            self.register_buffer("gain", torch.ones(width or 1))
+
+    for width in (None, 3):
+        Optional(width=width).save_pretrained(tmp_path)
+        assert Optional.from_folder(tmp_path).arguments == {"scale": 4, "width": width}
+    change_config(tmp_path, width="3")
+    with pytest.raises(SRHubError, match=r"\"width\" is '3', not a int \| None"):
+        Optional.from_folder(tmp_path)
+
+
+def test_what_would_not_load_is_not_saved(tmp_path):
+    class Loose(Centred):
+        def __init__(self, *, scale: int = 4, gain=1.0) -> None:
+            super().__init__(scale=scale)
+
+    class Listed(Centred):
+        def __init__(self, *, scale: int = 4, widths: tuple[int, ...] = (8, 8)) -> None:
+            super().__init__(scale=scale)
+
+    broken, longer = Centred(), Centred()
+    broken.inner.mean.fill_(float("nan"))
+    longer.more = torch.nn.Conv2d(3, 3, 1)
+    for network, message in (
+        (Loose(), '"gain" of Loose has no type annotation'),
+        (Listed(), r'"widths" is \(8, 8\), not a tuple'),
+        (broken, r"NaN or infinite numbers in inner\.mean"),
+        (longer, r"2 unexpected, like more\."),
+    ):
+        with pytest.raises(SRHubError, match=f"not saved, since it would not load: .*{message}"):
+            network.save_pretrained(tmp_path / "own")
+        with pytest.raises(SRHubError, match=message):
+            network.push_to_hub("user/own")
+    assert not (tmp_path / "own").exists()
+
+
 def test_an_interrupted_save_leaves_the_old_files(folder, monkeypatch):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 

@@ -60,7 +60,7 @@ def fit(run: Run) -> State:
                 judge(run)
             if due(state.step, config.sample_every):
                 show(run)
-            if due(state.step, config.keep_every) and run.is_main:
+            if due(state.step, config.keep_every) and run.is_main and state.is_finite():
                 save_generator(state.ema, run.out / f"step-{state.step:07d}")
             if due(state.step, config.save_every) and not state.streak:
                 run.save()

@@ -182,6 +182,20 @@ def test_weights_that_are_not_finite_are_never_saved(pictures: Path, tmp_path: P
     assert all_finite(tmp_path)
 
 
+def test_a_step_with_weights_that_are_not_finite_is_not_kept(
+    pictures: Path, tmp_path: Path, monkeypatch
+):
+    def spoil(average, *_):
+        next(average.parameters()).data[0] = math.inf
+
+    monkeypatch.setattr("training.loop.update_average", spoil)
+    run = make_run(pictures, tmp_path, "tiny", "--steps", "2", "--set", "keep_every=1")
+    with pytest.raises(SRHubError, match="a weight is not finite"):
+        fit(run)
+    assert not list(tmp_path.glob("step-*"))
+    load_model(tmp_path / "model")
+
+
 def test_ctrl_c_saves_and_the_run_goes_on_as_if_nothing_had_been(pictures: Path, tmp_path: Path):
     fit(make_run(pictures, tmp_path / "whole", "tiny", "--steps", "12"))
     run = make_run(pictures, tmp_path / "broken", "tiny", "--steps", "12")
