@@ -6,10 +6,11 @@ import shutil
 import uuid
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
+from sr_hub.files import write_text, write_whole
 from sr_hub.folder import CONFIG_FILE, SOURCE_FILE, WEIGHTS_FILE
 from sr_hub.foreign import read_state, recognise
 from sr_hub.models import MODELS
@@ -40,7 +41,7 @@ def convert(
 
     Raises:
         SRHubError: if the file is missing, damaged, hostile or not recognised, if the licence is
-            not named, or if `out` exists.
+            not named, or if `out` exists or cannot be written.
     """
     source, out = Path(source), Path(out)
     license = _checked_license(license, license_link)
@@ -65,10 +66,11 @@ def convert(
     staging.mkdir()
     try:
         weights = {name: tensor.float().clone() for name, tensor in renamed.items()}
-        save_file(weights, staging / WEIGHTS_FILE, metadata={"format": "pt"})
-        (staging / CONFIG_FILE).write_text(json.dumps(config) + "\n")
+        content = save(weights, metadata={"format": "pt"})
+        write_whole(staging / WEIGHTS_FILE, lambda path: path.write_bytes(content))
+        write_text(staging / CONFIG_FILE, json.dumps(config) + "\n")
         model = MODELS[layout.architecture].from_folder(staging)
-        (staging / SOURCE_FILE).write_text(json.dumps(origin, indent=2) + "\n")
+        write_text(staging / SOURCE_FILE, json.dumps(origin, indent=2) + "\n")
         model.save_pretrained(staging, repo_id=out.resolve().name)
         staging.rename(out)
     finally:

@@ -1,6 +1,7 @@
 """Foreign checkpoints: spandrel judges that the converted network computes what the file says."""
 
 import json
+import os
 import pickle
 import re
 import subprocess
@@ -297,6 +298,21 @@ def test_a_network_that_is_not_ours_is_refused_in_one_line(tmp_path):
                 tmp_path / "model.pth", tmp_path / "out", license="mit", architecture=architecture
             )
         assert sorted(path.name for path in tmp_path.iterdir()) == ["model.pth"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX limits the size of files")
+def test_weights_that_the_disk_does_not_take_are_told_and_leave_nothing(tmp_path):
+    import resource
+
+    source = compact_file(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(SRHubError, match=r"cannot write .*model\.safetensors: File too large"):
+            convert(source, tmp_path / "out", license="mit")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_an_existing_folder_is_not_overwritten(tmp_path):

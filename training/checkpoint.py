@@ -1,6 +1,7 @@
 """The state of a run: what is trained, what is saved, what a resumed run starts from."""
 
 import copy
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -107,12 +108,15 @@ def save_state(state: State, path: Path) -> None:
 
     Raises:
         NotFiniteError: if a weight is not finite; the older file stays as it is.
+        SRHubError: if the file cannot be written; the older one stays then too.
     """
     if not state.is_finite():
         raise NotFiniteError(
             f"step {state.step}: a weight is not finite; {path} keeps the state before"
         )
-    write_whole(path, lambda temporary: torch.save(state.state_dict(), temporary))
+    content = io.BytesIO()  # the zip writer of torch hides why a file cannot be written
+    torch.save(state.state_dict(), content)
+    write_whole(path, lambda temporary: temporary.write_bytes(content.getbuffer()))
 
 
 def save_generator(model: SRModel, folder: Path) -> None:

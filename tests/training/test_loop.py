@@ -1,3 +1,4 @@
+import errno
 import math
 import os
 import signal
@@ -180,6 +181,25 @@ def test_weights_that_are_not_finite_are_never_saved(pictures: Path, tmp_path: P
     with pytest.raises(SRHubError, match="not finite"):
         save_state(run.state, tmp_path / "last.pt")
     assert all_finite(tmp_path)
+
+
+def test_a_full_disk_is_told_and_leaves_the_state_before(
+    pictures: Path, tmp_path: Path, monkeypatch
+):
+    run = make_run(pictures, tmp_path)
+    run.save()
+    run.state.step = 7
+
+    def full_disk(path, content):
+        with path.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full_disk)
+    with pytest.raises(SRHubError, match=r"cannot write .*last\.pt: No space left on device"):
+        run.save()
+    assert read_state(tmp_path / "last.pt")["step"] == 0
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_step_with_weights_that_are_not_finite_is_not_kept(
