@@ -9,6 +9,7 @@ import typer
 from tqdm import tqdm
 
 from sr_hub.errors import SRHubError
+from sr_hub.files import check_writable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -157,12 +158,7 @@ def _check_outputs(json: Path | None, figure: Path | None) -> None:
     if figure:
         format_of(figure)
     for path in filter(None, (json, figure)):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SRHubError(f"cannot write {path}: {error.strerror}") from None
-        if path.is_dir():
-            raise SRHubError(f"cannot write {path}: it is a folder")
+        check_writable(path)
 
 
 def _distance(weights: Path | None) -> Any:  # noqa: ANN401

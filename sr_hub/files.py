@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import secrets
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,3 +32,19 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise SRHubError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def check_writable(path: Path) -> None:
+    """Refuse, before long work, a file that could not be written after it; nothing is made.
+
+    Raises:
+        SRHubError: if it is a folder, or there is no folder to write it into.
+    """
+    if path.is_dir():
+        raise SRHubError(f"cannot write {path}: it is a folder, give a file's name")
+    whole = next(parent for parent in path.resolve().parents if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=whole):
+            pass
+    except OSError as error:
+        raise SRHubError(f"cannot write {path}: {whole}: {error.strerror}") from None

@@ -1,7 +1,6 @@
 """The commands about pictures: `upscale` and `models`."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import typer
 from tqdm import tqdm
 
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_text
+from sr_hub.files import check_writable, write_text
 
 if TYPE_CHECKING:
     from sr_hub.bulk import Job, Row
@@ -184,11 +183,7 @@ def _check_report(path: Path, jobs: "list[Job]") -> None:
     pictures = {picture.resolve() for job in jobs for picture in (job.source, job.target)}
     if path.resolve() in pictures:
         raise SRHubError(f"--report {path} is one of the pictures: give it another name")
-    if path.is_dir():
-        raise SRHubError(f"--report {path} is a folder: give it a file's name")
-    whole = next(parent for parent in path.resolve().parents if parent.exists())
-    if not whole.is_dir() or not os.access(whole, os.W_OK):
-        raise SRHubError(f"--report {path} cannot be written: {whole} is no folder to write into")
+    check_writable(path)
 
 
 def _write_report(path: Path, rows: "list[Row]", upscaler: "Upscaler") -> None:

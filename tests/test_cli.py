@@ -104,8 +104,8 @@ def test_a_report_that_would_replace_a_picture_is_refused_before_the_work(tmp_pa
     for report, said in (
         (source, "is one of the pictures"),
         (target, "is one of the pictures"),
-        (tmp_path, "is a folder"),
-        (source / "r.json", "cannot be written"),
+        (tmp_path, "it is a folder"),
+        (source / "r.json", "Not a directory"),
     ):
         with pytest.raises(SRHubError, match=said):
             run("upscale", source, target, "--model", model_folder, "--report", report)

@@ -123,6 +123,7 @@ def test_tiny_pictures_get_a_dash_and_a_reason(sr_hub, tmp_path):
         (["--device", "abacus"], "no device 'abacus' here"),
         (["--precision", "fp8"], "precision 'fp8'"),
         (["--lpips-weights", "absent.pth"], "no file absent.pth"),
+        (["--figure", "/proc/strip.png"], "cannot write /proc/strip.png: /"),
         (["--scale", "9"], "Interpolation enlarges by"),
     ],
 )
