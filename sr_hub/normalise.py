@@ -61,9 +61,14 @@ def normalise(image: Image.Image) -> Image.Image:
     Lab become sRGB, through the colour profile where there is one. What is normal already stays.
 
     Raises:
-        SRHubError: if the mode says nothing about which value is white (32-bit and float), or the
-            picture has no pixels.
+        SRHubError: if it is no picture, its mode says nothing about which value is white (32-bit
+            and float), or it has no pixels.
     """
+    if isinstance(image, str | Path):
+        raise SRHubError(f"{image} is a name: sr_hub.image.decode gives the picture in a file")
+    if not isinstance(image, Image.Image):
+        kind = type(image).__name__
+        raise SRHubError(f"give a PIL picture, not a {kind}; Image.fromarray makes one of an array")
     if not all(image.size):
         raise SRHubError(f"{_name(image)} has no pixels")
     stored = _stored_mode(image)

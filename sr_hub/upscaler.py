@@ -67,8 +67,8 @@ class Upscaler:
         tile: int | None = None,
         name: str | None = None,
     ) -> None:
-        if tile is not None and tile < 1:
-            raise SRHubError(f"tile={tile}: a tile has at least 1 pixel")
+        if tile is not None and (not isinstance(tile, int) or tile < 1):
+            raise SRHubError(f"tile={tile!r}: a tile is a whole number of pixels, at least 1")
         network = model if isinstance(model, SRModel) else load_model(model)
         self.name = name or _name_of(model)
         self.device = pick_device(device)
@@ -93,8 +93,8 @@ class Upscaler:
             progress: called as `progress(done, total)` after each tile.
 
         Raises:
-            SRHubError: if the mode of the picture is unknown; as `NoMemoryError`, if memory does
-                not suffice.
+            SRHubError: if it is no picture or its mode is unknown; as `NoMemoryError`, if memory
+                does not suffice.
             MemoryError: if not even the result has room.
         """
         image = normalise(image)
@@ -114,8 +114,12 @@ class Upscaler:
     def run(self, x: Tensor, *, progress: Progress | None = None) -> Tensor:
         """`x` enlarged, tile by tile: (N, 3, H, W) in [0, 1] -> (N, 3, scale * H, scale * W).
 
-        The result is float32, clamped to [0, 1], on the device of `x`.
+        `x` is of any floating type. The result is float32, clamped to [0, 1], on the device of `x`.
+
+        Raises:
+            SRHubError: if `x` is no such tensor; as `NoMemoryError`, if memory does not suffice.
         """
+        x = _as_batch(x)
 
         def enlarge() -> Tensor:
             height, width = x.shape[-2:]
@@ -237,11 +241,17 @@ class Upscaler:
             self._halvings += 1
 
 
-def upscale(image: Image.Image, model: str | Path = "rrim-x4", **options: object) -> Image.Image:
+def upscale(
+    image: Image.Image,
+    model: str | Path = "rrim-x4",
+    *,
+    progress: Progress | None = None,
+    **options: object,
+) -> Image.Image:
     """`image` enlarged by the model of that name, which stays loaded for the next call.
 
-    `options` are those of `Upscaler`. The four models used last stay loaded, a folder as long as
-    its weights are the same file.
+    `progress` is called as `Upscaler` calls it, and `options` are those of `Upscaler`. The four
+    models used last stay loaded, a folder as long as its weights are the same file.
 
     Raises:
         SRHubError: as `Upscaler` does; and for a network itself, which `Upscaler` takes.
@@ -251,7 +261,7 @@ def upscale(image: Image.Image, model: str | Path = "rrim-x4", **options: object
         raise SRHubError(f"upscale takes the name of a model, not a {kind}: give it to Upscaler")
     weights = Path(model) / WEIGHTS_FILE
     saved = weights.stat().st_mtime_ns if weights.is_file() else None
-    return _loaded(model, saved, **options)(image)
+    return _loaded(model, saved, **options)(image, progress=progress)
 
 
 @lru_cache(maxsize=4)
@@ -278,6 +288,16 @@ def _name_of(model: SRModel | str | Path) -> str:
     if isinstance(model, SRModel):
         return type(model).__name__
     return name_of(Path(model)) if Path(model).is_dir() else str(model)
+
+
+def _as_batch(x: Tensor) -> Tensor:
+    """`x` in float32, refused if it is not (N, 3, H, W) in a floating type."""
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        kind = x.dtype if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        raise SRHubError(f"run takes a tensor of floats in [0, 1], not {kind}: convert it")
+    if x.ndim != 4 or x.shape[1] != 3 or not x.numel():
+        raise SRHubError(f"run takes a tensor (N, 3, H, W), not {tuple(x.shape)}")
+    return x.float()
 
 
 def _after(start: int, total: int, progress: Progress | None) -> Progress | None:

@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -422,11 +423,51 @@ def test_automatic_tiles_follow_the_memory(monkeypatch):
         ({"device": None}, "no device 'None'"),
         ({"precision": "fp16"}, "precision 'fp16'"),
         ({"tile": 0}, "tile=0"),
+        ({"tile": "64"}, "tile='64': a tile is a whole number"),
     ],
 )
 def test_wrong_options_are_named(options, message):
     with pytest.raises(SRHubError, match=message):
         Upscaler(Interpolation(), **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.zeros((4, 4, 3), np.uint8), "give a PIL picture, not a ndarray; Image.fromarray"),
+        ("photo.jpg", r"photo\.jpg is a name: sr_hub\.image\.decode"),
+        (Path("photo.jpg"), r"photo\.jpg is a name: sr_hub\.image\.decode"),
+        (None, "give a PIL picture, not a NoneType"),
+    ],
+)
+def test_what_is_no_picture_is_refused_with_the_way_to_one(given, message):
+    import sr_hub
+
+    for enlarge in (Upscaler(Interpolation(), device="cpu"), sr_hub.upscale):
+        with pytest.raises(SRHubError, match=message):
+            enlarge(given)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.rand(3, 4, 5), r"\(N, 3, H, W\), not \(3, 4, 5\)"),
+        (torch.rand(1, 1, 4, 5), r"not \(1, 1, 4, 5\)"),
+        (torch.rand(1, 3, 0, 5), r"not \(1, 3, 0, 5\)"),
+        (torch.zeros(1, 3, 4, 5, dtype=torch.uint8), r"floats in \[0, 1\], not torch\.uint8"),
+        (np.zeros((1, 3, 4, 5)), "not a ndarray"),
+    ],
+)
+def test_a_tensor_of_another_kind_is_refused(x, message):
+    with pytest.raises(SRHubError, match=message):
+        Upscaler(small(), device="cpu").run(x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_every_floating_type_is_taken(dtype):
+    upscaler = Upscaler(small(), device="cpu", precision="fp32")
+    x = torch.rand(1, 3, 5, 6).to(dtype)
+    assert torch.equal(upscaler.run(x), upscaler.run(x.float()))
 
 
 def test_a_network_that_is_trained_meanwhile_is_not_touched():
@@ -447,9 +488,13 @@ def test_the_function_keeps_the_model_loaded(monkeypatch):
     monkeypatch.setattr(upscaler_module, "load_model", lambda name: loads.append(name) or small())
     upscaler_module._loaded.cache_clear()
     first = sr_hub.upscale(noise(), model="some-model", device="cpu")
-    second = sr_hub.upscale(noise(), model="some-model", device="cpu")
+    steps = []
+    second = sr_hub.upscale(
+        noise(), model="some-model", device="cpu", progress=lambda *step: steps.append(step)
+    )
     upscaler_module._loaded.cache_clear()
     assert loads == ["some-model"]
+    assert steps == [(1, 1)]
     assert first.info["text"]["Model"] == "some-model"
     assert np.array_equal(np.asarray(first), np.asarray(second))
 
