@@ -15,6 +15,7 @@ from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
 from sr_hub.folder import WEIGHTS_FILE, name_of, read_config
 from sr_hub.hub import fetch
+from sr_hub.interpolate import load_with_fidelity, pair_of, split_fidelity
 from sr_hub.models import BASELINES, Interpolation, load_model
 from sr_hub.upscaler import Precision, Upscaler
 
@@ -42,8 +43,8 @@ def load_contestants(
     """The models of those names, ready to run.
 
     Args:
-        names: interpolations ("bicubic"), bundled models, Hub folders, Hub ids ("user/repo", or
-            "user/repo@revision").
+        names: interpolations ("bicubic"), and what `Upscaler` takes: bundled models, with a
+            fidelity too, Hub folders, Hub ids ("user/repo", or "user/repo@revision").
         scale: the enlargement factor that all of them must have.
         device: as `Upscaler` has it.
         precision: as `Upscaler` has it; tables are made in "fp32".
@@ -58,6 +59,9 @@ def _load(name: str, scale: int, device: str, precision: Precision) -> Contestan
     if name in BASELINES:
         model: SRModel = Interpolation(scale=scale, mode=name)
         facts = {"origin": "interpolation", "config": {"scale": scale, "mode": name}}
+    elif mixed := split_fidelity(name):
+        model = load_with_fidelity(*mixed)
+        facts = _facts_of_pair(mixed[0]) | {"fidelity": mixed[1], "config": model.arguments}
     else:
         folder, facts = _find(name)
         model = load_model(folder)
@@ -72,6 +76,12 @@ def _load(name: str, scale: int, device: str, precision: Precision) -> Contestan
     return Contestant(display_name(name), upscaler.run, facts)
 
 
+def _facts_of_pair(name: str) -> dict[str, Any]:
+    folders = {each: bundled_models()[each] for each in pair_of(name)}
+    sums = {each: provenance.sha256(folder / WEIGHTS_FILE) for each, folder in folders.items()}
+    return {"origin": "interpolated weights", "checkpoints": sums}
+
+
 def _warm_up(upscaler: Upscaler) -> None:
     """Do what is done once per model, so that no picture's seconds contain it."""
     upscaler.tiles(1024, 1024, upscaler.precision)
@@ -82,10 +92,10 @@ def _find(name: str) -> tuple[Path, dict[str, Any]]:
     """The Hub folder behind a name, and its origin; downloads it if it is a Hub id."""
     if name in bundled_models():
         return bundled_models()[name], {"origin": "bundled"}
-    if Path(name).is_dir() or name.count("/") != 1:
+    repository = name.partition("@")[0]
+    if Path(name).is_dir() or repository.count("/") != 1:
         return Path(name), {"origin": "folder"}
-    repository, _, revision = name.partition("@")
-    folder = fetch(repository, revision=revision or None)
+    folder = fetch(name)
     return folder, {"origin": "hub", "repository": repository, "revision": folder.name}
 
 

@@ -71,7 +71,7 @@ def fetch(
     """A local folder with the config and the weights of one commit of a Hub repository.
 
     Args:
-        repo_id: "user/repo".
+        repo_id: "user/repo", or "user/repo@revision".
         revision: branch, tag or commit; the main branch by default.
         token: a Hub token, True for the stored one, False for none.
         cache_dir: where downloads are kept, instead of the usual cache.
@@ -83,6 +83,10 @@ def fetch(
         SRHubError: if the repository, the revision or a file is not there or not allowed, is too
             large, or cannot be had whole.
     """
+    repo_id, at, named = repo_id.partition("@")
+    if at and (revision or not named):
+        raise SRHubError(f"{repo_id}@{named}: name a revision, and only one")
+    revision = named or revision
     check_repo_id(repo_id)
     source = _Source(
         repo_id, revision or "main", token, Path(cache_dir or constants.HF_HUB_CACHE).expanduser()

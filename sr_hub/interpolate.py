@@ -5,6 +5,7 @@ Sources: Wang et al. 2018 (ESRGAN), section 3.4, https://arxiv.org/abs/1809.0021
 """
 
 import copy
+import re
 from pathlib import Path
 
 import torch
@@ -21,6 +22,9 @@ PARTNERS = {
     "rrdbnet-x4": "esrgan-x4",
 }
 """The GAN checkpoint that was started from each PSNR checkpoint."""
+
+_AT_FIDELITY = re.compile(r"(.+) at fidelity (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)")
+"""What `name_at` gives."""
 
 EPSILON = 1e-5
 """What batch norm adds to a variance before it divides by it (the default of PyTorch)."""
@@ -137,3 +141,19 @@ def load_with_fidelity(
         )
     true, sharp = (load_model(there[each]) for each in pair)
     return interpolate(true, sharp, 1 - fidelity)
+
+
+def split_fidelity(name: str | Path) -> tuple[str, float] | None:
+    """The model and the fidelity in a name that `name_at` gives; None for any other name."""
+    found = None if Path(name).exists() else _AT_FIDELITY.fullmatch(str(name))
+    return found and (found[1], float(found[2]))
+
+
+def load_named(name: str | Path) -> SRModel:
+    """What `load_model` gives for a name, or `load_with_fidelity` for one that `name_at` gives.
+
+    Raises:
+        SRHubError: as they do.
+    """
+    mixed = split_fidelity(name)
+    return load_with_fidelity(*mixed) if mixed else load_model(name)

@@ -45,7 +45,8 @@ def upscale_command(
         Path, typer.Argument(metavar="OUT", help="A folder; for one picture, also a file name.")
     ],
     model: Annotated[
-        str, typer.Option(help="A name of `models`, a Hub folder or a Hub id (user/repo).")
+        str,
+        typer.Option(help="A name of `models`, a Hub folder or a Hub id (user/repo@revision)."),
     ] = "rrim-x4",
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub id.")] = None,
     fidelity: Annotated[

@@ -17,7 +17,7 @@ from sr_hub.device import is_out_of_memory, pick_device, tile_area
 from sr_hub.errors import NoMemoryError, SRHubError
 from sr_hub.folder import WEIGHTS_FILE, name_of
 from sr_hub.image import from_tensor, to_tensor
-from sr_hub.models import load_model
+from sr_hub.interpolate import load_named
 from sr_hub.normalise import normalise
 from sr_hub.precision import pick_precision, with_precise_output
 from sr_hub.tiling import (
@@ -41,8 +41,8 @@ class Upscaler:
     """Enlarges pictures with one network.
 
     Args:
-        model: a network, or a name for `load_model`. A network is moved to the device, set to
-            evaluation mode and to float32.
+        model: a network, or a name for `load_model`, or such a name and a fidelity ("rrim-x4 at
+            fidelity 0.5"). A network is moved to the device, set to evaluation mode and to float32.
         device: "auto" takes CUDA, else MPS, else the CPU; or what `torch.device` takes.
         precision: "fp32"; "bf16" runs all but the last convolution in bfloat16; "auto" takes bf16
             where the hardware computes in it, but fp32 for 16-bit pictures. A tile that comes out
@@ -69,7 +69,7 @@ class Upscaler:
     ) -> None:
         if tile is not None and (not isinstance(tile, int) or tile < 1):
             raise SRHubError(f"tile={tile!r}: a tile is a whole number of pixels, at least 1")
-        network = model if isinstance(model, SRModel) else load_model(model)
+        network = model if isinstance(model, SRModel) else load_named(model)
         self.name = name or _name_of(model)
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import sr_hub.hub
 from sr_hub.bundled import bundled_models
 from sr_hub.cli import app
+from sr_hub.contestants import load_contestants
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.models import ESPCN, RRIM, load_model
@@ -42,6 +43,10 @@ def test_what_is_pushed_comes_back_bit_for_bit_by_name_commit_and_tag(hub):
     assert same(RRIM.from_pretrained("user/rrim-x4"), second)
     assert same(RRIM.from_pretrained("user/rrim-x4", revision="v1"), first)
     assert same(load_model("user/rrim-x4", revision=commit.oid), first)
+    assert same(load_model("user/rrim-x4@v1"), first)
+    assert same(RRIM.from_pretrained("user/rrim-x4@v1"), first)
+    (row,) = load_contestants(["user/rrim-x4@v1"], 4)
+    assert (row.name, row.facts["revision"]) == ("user/rrim-x4@v1", commit.oid)
     files = hub.repo("user/rrim-x4").commits[commit.oid]
     assert {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE} <= files.keys()
 
@@ -152,6 +157,9 @@ def test_names_that_lead_nowhere_say_so(hub):
         ("user/nothing-x4", None, "user/nothing-x4 is not on the Hub"),
         ("user/rrim-x4", "v9", "user/rrim-x4 has no branch, tag or commit 'v9'"),
         ("user/rrim-x4", "0" * 40, "has no branch, tag or commit '0000"),
+        ("user/rrim-x4@v9", None, "user/rrim-x4 has no branch, tag or commit 'v9'"),
+        ("user/rrim-x4@v9", "v8", "user/rrim-x4@v9: name a revision, and only one"),
+        ("user/rrim-x4@", None, "user/rrim-x4@: name a revision"),
         ("user/../secret", None, "not a Hub id"),
         ("./missing", None, "neither a folder nor a Hub id"),
         ("rrim-x5", None, "no model 'rrim-x5': not bundled"),

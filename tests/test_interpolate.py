@@ -9,9 +9,17 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from sr_hub.cli import app
+from sr_hub.contestants import load_contestants
 from sr_hub.errors import SRHubError
-from sr_hub.interpolate import carry_over, interpolate, load_with_fidelity
+from sr_hub.interpolate import (
+    carry_over,
+    interpolate,
+    load_with_fidelity,
+    name_at,
+    split_fidelity,
+)
 from sr_hub.models import RRIM, SRResNet
+from sr_hub.upscaler import Upscaler
 
 BRANCHES = {"shallow": "3:4,5:4", "middle": "3:4,3+3:4", "deep": "3:16"}
 
@@ -148,3 +156,31 @@ def test_the_command_line_takes_a_fidelity(tmp_path, bundled):
     assert not np.array_equal(picture(half), picture(sharp))
     result, _ = upscale("--fidelity", "0.5", "--model", "bicubic")
     assert isinstance(result.exception, SRHubError)
+
+
+def test_a_name_with_a_fidelity_is_a_model_everywhere(tmp_path, bundled):
+    name, image = name_at("rrim-x4", 0.5), torch.rand(1, 3, 8, 8)
+    Image.effect_noise((8, 6), 50).convert("RGB").save(tmp_path / "in.png")
+    expected = Upscaler(load_with_fidelity("rrim-x4", 0.5), precision="fp32").run(image)
+    upscaler = Upscaler(name, precision="fp32")
+    assert upscaler.name == name
+    assert torch.equal(upscaler.run(image), expected)
+    (row,) = load_contestants([name], 4)
+    assert (row.name, row.facts["fidelity"]) == (name, 0.5)
+    assert row.facts["checkpoints"].keys() == bundled.keys()
+    assert torch.equal(row.run(image), expected)
+    pixels = []
+    for options in (["--model", name], ["--fidelity", "0.5"]):
+        command = ["upscale", str(tmp_path / "in.png"), str(tmp_path / "out.png"), *options]
+        assert CliRunner().invoke(app, command).exit_code == 0
+        pixels.append(picture((tmp_path / "out.png").read_bytes()))
+    assert np.array_equal(*pixels)
+    with pytest.raises(SRHubError, match="fidelity goes from 0"):
+        Upscaler(name_at("rrim-x4", -1.5))
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    folder = tmp_path / name_at("rrim-x4", 0.5)
+    small().save_pretrained(folder)
+    assert split_fidelity(str(folder)) is None
+    assert Upscaler(folder).name == folder.name

@@ -485,7 +485,7 @@ def test_the_function_keeps_the_model_loaded(monkeypatch):
     import sr_hub
 
     loads = []
-    monkeypatch.setattr(upscaler_module, "load_model", lambda name: loads.append(name) or small())
+    monkeypatch.setattr(upscaler_module, "load_named", lambda name: loads.append(name) or small())
     upscaler_module._loaded.cache_clear()
     first = sr_hub.upscale(noise(), model="some-model", device="cpu")
     steps = []

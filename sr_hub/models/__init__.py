@@ -49,8 +49,8 @@ def load_model(
 
     Args:
         name: what to load, tried in this order: a bundled model ("rrim-x4") or a baseline
-            ("bicubic"), a local Hub folder, a Hub id ("user/repo"). The first two never touch the
-            network. A `Path` is always a folder of its own.
+            ("bicubic"), a local Hub folder, a Hub id ("user/repo", or "user/repo@revision"). The
+            first two never touch the network. A `Path` is always a folder of its own.
         revision: branch, tag or commit of a Hub id.
         token: a Hub token, True for the stored one, False for none.
         cache_dir: where Hub downloads are kept, instead of the usual cache.
@@ -69,7 +69,7 @@ def load_model(
     if by_name and name in BASELINES:
         return Interpolation(mode=name).eval()
     if not folder.is_dir():
-        if str(name).count("/") != 1:
+        if str(name).partition("@")[0].count("/") != 1:
             raise SRHubError(
                 f"no model {str(name)!r}: not bundled "
                 f"({', '.join([*bundled_models(), *BASELINES])}), not a folder, not a Hub id "
