@@ -25,6 +25,7 @@ CARD_FILE = "README.md"
 SOURCE_FILE = "source.json"
 TRAINING_FILE = "training.json"
 SPEED_FILE = "speed.json"
+RUN_FILE = "run.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 MAX_CONFIG_BYTES = 100_000
@@ -34,7 +35,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The content of a Hub folder's `config.json`, which names its architecture.
 
     Raises:
-        SRHubError: if it is missing, is not JSON or lacks the key "architecture".
+        SRHubError: if the folder or the config is missing, is not JSON or lacks the key
+            "architecture".
     """
     path = folder / CONFIG_FILE
     try:
@@ -42,14 +44,21 @@ def read_config(folder: Path) -> dict[str, Any]:
             raise SRHubError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes: not a config")
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SRHubError(
-            f"{folder} has no {CONFIG_FILE}: it is not a Hub folder of sr_hub"
-        ) from None
+        raise SRHubError(_why_no_config(folder)) from None
     except (ValueError, RecursionError) as error:
         raise SRHubError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
         raise SRHubError(f'{path} has no "architecture": it is not a config of sr_hub')
     return config
+
+
+def _why_no_config(folder: Path) -> str:
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    if (folder / RUN_FILE).is_file():
+        inside = "best" if (folder / "best").is_dir() else "model"
+        return f"{folder} is a training run: name {folder / inside}"
+    return f"{folder} has no {CONFIG_FILE}: it is not a Hub folder of sr_hub"
 
 
 def name_of(folder: Path) -> str:

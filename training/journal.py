@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
+from sr_hub.folder import RUN_FILE
 
-LOG_FILE, RUN_FILE = "log.jsonl", "run.json"
+LOG_FILE = "log.jsonl"
 
 logger = logging.getLogger(__name__)
 

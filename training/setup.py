@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from sr_hub.base import SRModel
+from sr_hub.bundled import bundled_models
 from sr_hub.degrade import SUPPORT
 from sr_hub.errors import SRHubError
 from sr_hub.folder import read_config
@@ -39,6 +40,11 @@ SCALE = 4
 
 PUBLIC = Path("public")
 """In place of a file: download the weights that are public."""
+
+
+def hub_folder(name: str) -> Path:
+    """The Hub folder that a bundled model's name or a path stands for."""
+    return bundled_models().get(name, Path(name))
 
 
 def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run:

@@ -15,7 +15,7 @@ from training.command import command, refuse
 from training.loop import fit
 from training.parallel import leave
 from training.recipes import RECIPES
-from training.setup import PUBLIC, prepare
+from training.setup import PUBLIC, hub_folder, prepare
 
 NOT_FINITE = 3
 """Exit code of a run that is stopped because its numbers are not finite."""
@@ -74,7 +74,12 @@ def build_parser() -> argparse.ArgumentParser:
         dest="settings",
         help="any setting of training/config.py, like losses.fft_l1=0.05 arguments.channels=96",
     )
-    add("--start-from", type=Path, help="Hub folder with all the weights to start from")
+    add(
+        "--start-from",
+        type=hub_folder,
+        metavar="MODEL",
+        help="bundled model or Hub folder with all the weights to start from",
+    )
     add(
         "--init-from",
         metavar="MODEL",

@@ -217,6 +217,25 @@ def test_start_from_takes_the_weights_and_the_arguments_of_a_folder(finished, pi
         make_run(pictures, tmp_path / "other", "srgan", "--start-from", str(finished / "model"))
 
 
+def test_start_from_takes_a_bundled_name(pictures, tmp_path):
+    run = make_run(pictures, tmp_path / "run", "rrim", "--start-from", "rrim-x4", "--patch", "12")
+    weights = load_model("rrim-x4").state_dict()
+    assert all(torch.equal(run.state.ema.state_dict()[name], weights[name]) for name in weights)
+    assert read_run(tmp_path / "run")["start_from"] == "rrim-x4"
+
+
+@pytest.mark.parametrize(
+    ("inside", "message"),
+    [("", "is a training run: name .*best"), ("absent", "there is no folder .*absent")],
+)
+def test_start_from_says_what_to_name(finished, pictures, tmp_path, inside, message):
+    folder = str(finished / inside)
+    with pytest.raises(SRHubError, match=message):
+        make_run(pictures, tmp_path / "run", "tiny", "--start-from", folder)
+    with pytest.raises(SRHubError, match=message):
+        type(load_model("rrim-x4")).from_folder(folder)
+
+
 def test_start_from_refuses_what_would_make_another_network(finished, pictures, tmp_path):
     folder = str(finished / "model")
     for more, said in (
