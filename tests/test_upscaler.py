@@ -527,7 +527,10 @@ def test_importing_the_package_is_light():
     code = (
         "import sys, sr_hub; heavy = {'torch', 'gradio', 'piq', 'torchvision', 'typer'};"
         "print(sorted(heavy & set(sys.modules))); from sr_hub import MODELS, Upscaler;"
-        "print(sr_hub.load_model.__name__, 'RRIM' in MODELS, Upscaler.__name__)"
+        "print(sr_hub.load_model.__name__, 'RRIM' in MODELS, Upscaler.__name__);"
+        "print([name for name in sr_hub.__all__ if not hasattr(sr_hub, name)]);"
+        "print(all(getattr(sr_hub, name) is network for name, network in MODELS.items()));"
+        "print(issubclass(sr_hub.RRIM, sr_hub.SRModel))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["[]", "load_model True Upscaler"]
+    assert done.stdout.splitlines() == ["[]", "load_model True Upscaler", "[]", "True", "True"]

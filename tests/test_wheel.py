@@ -63,6 +63,7 @@ def test_the_wheel_holds_every_file_that_the_package_reads(site):
     }
     assert {path for path in expected if not (site / path).is_file()} == set()
     assert (site / "sr_hub" / "model_card.md").is_file()
+    assert (site / "sr_hub" / "py.typed").is_file()
 
 
 def test_it_loads_enlarges_and_saves_away_from_the_repository(site, tmp_path):
