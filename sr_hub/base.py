@@ -77,8 +77,14 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         return counter.get_total_flops() // 2
 
     def save_pretrained(
-        self, save_directory: str | Path, *, repo_id: str | None = None, keep_card: bool = False
-    ) -> None:
+        self,
+        save_directory: str | Path,
+        *,
+        repo_id: str | None = None,
+        keep_card: bool = False,
+        push_to_hub: bool = False,
+        **options: Any,  # noqa: ANN401 (each is typed in push_to_hub)
+    ) -> CommitInfo | None:
         """Write `config.json`, `model.safetensors` and the card `README.md`, each file whole.
 
         Args:
@@ -87,12 +93,23 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
             repo_id: the name by which readers of the card load the model; the folder's own name
                 by default.
             keep_card: leave a card that is there as it is.
+            push_to_hub: call the method of that name too, and return its commit.
+            options: of `push_to_hub`, like `private`.
+
+        Raises:
+            SRHubError: if the network would not load again, a file cannot be written, or the Hub
+                refuses.
         """
+        if options and not push_to_hub:
+            raise SRHubError(f"{next(iter(options))} is an option of push_to_hub=True")
         folder = Path(save_directory)
         save_folder(self, self.arguments, folder)
         if not (keep_card and (folder / CARD_FILE).is_file()):
             text = card_text(folder, self.facts(), repo_id=repo_id)
             write_text(folder / CARD_FILE, text)
+        if not push_to_hub:
+            return None
+        return self.push_to_hub(repo_id or folder.name, keep_card=keep_card, **options)
 
     def push_to_hub(
         self,

@@ -51,6 +51,18 @@ def test_what_is_pushed_comes_back_bit_for_bit_by_name_commit_and_tag(hub):
     assert {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE} <= files.keys()
 
 
+def test_saving_pushes_on_request(hub, tmp_path):
+    model = small()
+    commit = model.save_pretrained(
+        tmp_path / "own", push_to_hub=True, repo_id="user/own", commit_message="First"
+    )
+    assert same(load_model(f"user/own@{commit.oid}"), model)
+    assert same(load_model(tmp_path / "own"), model)
+    assert model.save_pretrained(tmp_path / "own") is None
+    with pytest.raises(SRHubError, match="private is an option of push_to_hub=True"):
+        model.save_pretrained(tmp_path / "own", private=True)
+
+
 def test_every_bundled_checkpoint_goes_up_and_comes_back(hub):
     for name, folder in bundled_models().items():
         push_folder(folder, f"user/{name}")
