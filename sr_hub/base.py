@@ -165,7 +165,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         height, width = CARD_OUTPUT[0] // self.scale, CARD_OUTPUT[1] // self.scale
         return NetworkFacts(
             architecture=type(self).__name__,
-            summary=" ".join((inspect.getdoc(type(self)) or "").partition("\n\n")[0].split()),
+            summary=_summary(type(self)),
             scale=self.scale,
             arguments=self.arguments,
             parameters=self.num_parameters,
@@ -222,3 +222,10 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
                 max_bytes=max_bytes,
             )
         return cls.from_folder(folder)
+
+
+def _summary(network: type[SRModel]) -> str:
+    """The first paragraph of the class's docstring, else of that of the network it is made of."""
+    classes = network.__mro__[: network.__mro__.index(SRModel)]
+    texts = (each.__doc__ for each in classes if issubclass(each, SRModel))
+    return " ".join(inspect.cleandoc(next(filter(None, texts), "")).partition("\n\n")[0].split())

@@ -8,6 +8,7 @@ import torch
 from huggingface_hub import ModelCard
 from typer.testing import CliRunner
 
+from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
 from sr_hub.card import PICTURE_FILE, card_text
 from sr_hub.cli import app
@@ -223,3 +224,23 @@ def test_multiply_adds_count_the_convolutions():
     network = MODELS["SRVGGNetCompact"](channels=4, convs=1, scale=2)
     per_pixel = 9 * (3 * 4 + 4 * 4 + 4 * 12)
     assert network.multiply_adds(10, 20) == 200 * per_pixel
+
+
+def test_a_network_of_ones_own_is_summed_up_by_itself_or_by_what_it_is_made_of():
+    class Own(SRModel):
+        def forward(self, x):
+            return x
+
+    class Told(RRIM):
+        """A RRIM for
+        moths.
+
+        It is trained at night.
+        """
+
+    class Untold(RRIM):
+        pass
+
+    assert Told().facts().summary == "A RRIM for moths."
+    assert Untold().facts().summary == RRIM().facts().summary != ""
+    assert Own(scale=4).facts().summary == ""

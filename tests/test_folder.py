@@ -81,6 +81,7 @@ def test_missing_files_are_named(folder):
         ("[1]", 'no "architecture"'),
         ('{"architecture": 1}', 'no "architecture"'),
         ('{"architecture": "Transformer"}', "holds a Transformer; this version of sr_hub knows"),
+        ('{"architecture": "MyRRIM"}', "load it by its own class, MyRRIM.from_pretrained"),
         (" " * 1_000_000 + "{}", "not a config"),
         ('{"architecture": "RRIM", "channels": 1' + "0" * 5000 + "}", "not valid JSON"),
     ],

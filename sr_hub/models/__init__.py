@@ -90,6 +90,7 @@ def _class_of(folder: Path) -> type[SRModel]:
     architecture = read_config(folder)["architecture"]
     if architecture not in MODELS:
         raise SRHubError(
-            f"{folder} holds a {architecture}; this version of sr_hub knows {', '.join(MODELS)}"
+            f"{folder} holds a {architecture}; this version of sr_hub knows {', '.join(MODELS)}: "
+            f"load it by its own class, {architecture}.from_pretrained"
         )
     return MODELS[architecture]
