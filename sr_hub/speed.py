@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import statistics
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -81,7 +82,7 @@ def _measure(
             torch.cuda.synchronize(upscaler.device)
         seconds.append(time.perf_counter() - start)
     megapixels = (upscaler.scale * side) ** 2 / 1e6
-    median = sorted(seconds[1:])[repeats // 2]
+    median = statistics.median(seconds[1:])
     hardware = provenance.hardware(upscaler.device)
     return hardware, upscaler.precision, median / megapixels, peak_memory(upscaler.device)
 

@@ -11,7 +11,7 @@ from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.folder import SPEED_FILE
 from sr_hub.models import ESPCN, load_model
-from sr_hub.speed import Speed, measure_speed, store_speed
+from sr_hub.speed import Speed, _measure, measure_speed, store_speed
 
 
 @pytest.fixture
@@ -30,6 +30,13 @@ def test_the_command_measures_and_the_card_tells(folder):
     load_model(folder).save_pretrained(folder)
     text = ModelCard.load(folder / "README.md").text
     assert f"| {row['hardware']} | fp32 | {row['seconds_per_megapixel']:.2f} |" in text
+
+
+def test_of_an_even_number_of_runs_the_median_is_between_the_middle_two(monkeypatch):
+    moments = iter([0, 50, 100, 102, 110, 114])  # the first pass does not count
+    monkeypatch.setattr("time.perf_counter", lambda: next(moments))
+    _, _, seconds, _ = _measure("nearest", 25, 2, "cpu", "fp32")
+    assert seconds == 3 / 0.01
 
 
 def speed(**changes):
