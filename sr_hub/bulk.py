@@ -65,10 +65,11 @@ def find_jobs(
             picture are left out.
         target: a folder, which need not exist; for a single file, also the name of a file.
         format: of the new files; None takes it from the name of a target file, else PNG.
-        recursive: sub-folders too, mirrored in `target`.
+        recursive: sub-folders too, mirrored in `target`; links to folders are not followed.
 
     Raises:
-        SRHubError: if there is no picture, or a picture would be replaced by its own enlargement.
+        SRHubError: if there is no picture, the target is a file without a suffix, or a picture
+            would be replaced by its own enlargement.
     """
     if not source.exists():
         raise SRHubError(f"no file or folder {source}")
@@ -123,7 +124,6 @@ def enlarge_file(
         width, height = (upscaler.scale * side for side in image.size)
         check_format(job.format, image.mode, (width, height))
         result = upscaler(image, progress=progress)
-        job.target.parent.mkdir(parents=True, exist_ok=True)
         save(result, job.target, format=job.format, quality=quality)
         sizes["output_size"] = result.size
     except Exception as error:
@@ -135,6 +135,10 @@ def enlarge_file(
 
 
 def _single(source: Path, target: Path, format: str | None) -> Job:
+    if target.is_file() and not target.suffix:
+        raise SRHubError(
+            f"{target} is a file: name a folder, or a file with the suffix of a picture"
+        )
     if target.is_dir() or not target.suffix:
         format = format or "PNG"
         return Job(source, target / (source.stem + FORMATS[format].suffixes[0]), format)

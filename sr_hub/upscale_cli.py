@@ -56,7 +56,12 @@ def upscale_command(
         ),
     ] = None,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Sub-folders too, mirrored in OUT.")
+        bool,
+        typer.Option(
+            "--recursive",
+            "-r",
+            help="Sub-folders too, mirrored in OUT; links to folders are not followed.",
+        ),
     ] = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave results that are already there.")

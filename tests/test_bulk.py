@@ -4,9 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from sr_hub import bulk
 from sr_hub.bulk import Job, enlarge_file, find_jobs, run_jobs
+from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode
 from sr_hub.models import Interpolation
@@ -40,6 +42,24 @@ def test_a_folder_is_mirrored_when_asked(tmp_path, upscaler):
     rows = list(run_jobs(find_jobs(source, target, recursive=True), upscaler))
     assert [row.status for row in rows] == ["done"] * 3
     assert files(target) == ["a.png", "deep/b.png", "deep/er/c.png"]
+
+
+def test_links_to_folders_are_not_followed_and_the_help_says_so(tmp_path):
+    picture(tmp_path / "in" / "a.png")
+    picture(tmp_path / "other" / "b.png")
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "other")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    jobs = find_jobs(tmp_path / "in", tmp_path / "out", recursive=True)
+    assert [job.source.name for job in jobs] == ["a.png"]
+    said = CliRunner().invoke(app, ["upscale", "--help"], env={"COLUMNS": "200"}).output
+    assert "links to folders are not followed" in said
+
+
+def test_a_result_that_cannot_be_written_names_where(tmp_path, upscaler):
+    (tmp_path / "out").touch()
+    job = Job(picture(tmp_path / "a.png"), tmp_path / "out" / "sub" / "a.png", "PNG")
+    row = enlarge_file(job, upscaler)
+    assert row.error == f"cannot write {job.target}: Not a directory"
 
 
 def test_results_inside_the_source_are_not_enlarged_again(tmp_path, upscaler):
@@ -110,6 +130,9 @@ def test_what_makes_no_sense_is_refused(tmp_path):
     for source_path, target, options, message in cases:
         with pytest.raises(SRHubError, match=message):
             find_jobs(source_path, target, **options)
+    (tmp_path / "results").touch()
+    with pytest.raises(SRHubError, match="results is a file: name a folder"):
+        find_jobs(source, tmp_path / "results")
     (tmp_path / "empty" / "sub").mkdir(parents=True)
     with pytest.raises(SRHubError, match=r"no pictures in .* without --recursive"):
         find_jobs(tmp_path / "empty", tmp_path / "out")
@@ -156,10 +179,12 @@ def test_any_error_is_one_row_and_the_others_go_on(tmp_path, upscaler, monkeypat
     data = (source / "b.png").read_bytes()
     (source / "b.png").write_bytes(data[: len(data) // 2])
 
-    def fail_on_c(image, path, **_):
+    save = bulk.save
+
+    def fail_on_c(image, path, **options):
         if path.stem == "c":
             raise RuntimeError("something\nnobody expected")
-        image.save(path)
+        save(image, path, **options)
 
     monkeypatch.setattr(bulk, "save", fail_on_c)
     rows = list(run_jobs(find_jobs(source, target), upscaler))
