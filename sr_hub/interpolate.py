@@ -143,17 +143,19 @@ def load_with_fidelity(
     return interpolate(true, sharp, 1 - fidelity)
 
 
-def split_fidelity(name: str | Path) -> tuple[str, float] | None:
+def split_fidelity(name: str) -> tuple[str, float] | None:
     """The model and the fidelity in a name that `name_at` gives; None for any other name."""
-    found = None if Path(name).exists() else _AT_FIDELITY.fullmatch(str(name))
+    found = None if Path(name).exists() else _AT_FIDELITY.fullmatch(name)
     return found and (found[1], float(found[2]))
 
 
 def load_named(name: str | Path) -> SRModel:
     """What `load_model` gives for a name, or `load_with_fidelity` for one that `name_at` gives.
 
+    A `Path` is always a folder of its own.
+
     Raises:
         SRHubError: as they do.
     """
-    mixed = split_fidelity(name)
+    mixed = split_fidelity(name) if isinstance(name, str) else None
     return load_with_fidelity(*mixed) if mixed else load_model(name)
