@@ -2,9 +2,9 @@
 
 The arguments of a network's `__init__` are its Hub config. `PyTorchModelHubMixin` records them in
 `__new__`, before `__init__` runs, merged with the defaults; that is why they are keyword-only and
-plain (int, float, bool, str). A Hub folder holds `config.json` (those arguments and the key
-"architecture", the name of the class), `model.safetensors` and `README.md`. Nothing here knows
-about pictures, devices or tiles: see `image.py` and `upscaler.py`.
+plain (int, float, bool, str, or one of these and None). A Hub folder holds `config.json` (those
+arguments and the key "architecture", the name of the class), `model.safetensors` and `README.md`.
+Nothing here knows about pictures, devices or tiles: see `image.py` and `upscaler.py`.
 """
 
 import copy
@@ -198,7 +198,8 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         """The network of a local Hub folder or of a Hub repository; see `from_folder`.
 
         Args:
-            pretrained_model_name_or_path: an existing folder, else a Hub id ("user/repo").
+            pretrained_model_name_or_path: an existing folder, else a Hub id ("user/repo" or
+                "user/repo@revision").
             revision: branch, tag or commit; config and weights come from this one commit.
             token: a Hub token, True for the stored one, False for none.
             cache_dir: where downloads are kept, instead of the usual cache.
