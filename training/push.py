@@ -148,16 +148,10 @@ def training_facts(
         "seed": config["seed"],
         "validation": _words(described, row) if "val_psnr_y" in row else None,
         "commit": described["commit"],
-        "degradation": DEGRADATIONS[config["degradation"]],
+        "degradation": config["degradation"],
         "data": [{"name": data["name"], "pictures": data["pictures"]}],
     }
     return {name: fact for name, fact in facts.items() if fact is not None}
-
-
-DEGRADATIONS = {
-    "bicubic": "the antialiased bicubic of the literature",
-    "real": "blur, resizing, noise and JPEG of random strength, each left out now and then",
-}
 
 
 def _loss_at(log: list[dict[str, Any]], step: int) -> float | None:
