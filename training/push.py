@@ -14,7 +14,7 @@ from typing import Any
 
 from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
@@ -181,7 +181,7 @@ def _read_facts(path: Path | None) -> dict[str, Any]:
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     text = json.dumps(content, indent=2) + "\n"
-    write_whole(path, lambda temporary: temporary.write_text(text))
+    write_text(path, text)
 
 
 if __name__ == "__main__":
