@@ -26,7 +26,7 @@ from sr_hub.folder import SOURCE_FILE, SPEED_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.papers import papers_of
 from sr_hub.provenance import sha256
 from sr_hub.records import RESULTS, read_folder
-from sr_hub.tables import markdown_table, rows_of
+from sr_hub.tables import LPIPS_DEFINITION, markdown_table, rows_of
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
 PICTURE_FILE = "comparison.png"
@@ -37,7 +37,6 @@ HUB_TAGS = ("model_hub_mixin", "pytorch_model_hub_mixin")
 
 TRAINING = {
     "recipe": "recipe",
-    "command": "command",
     "start_from": "started from",
     "base_model": "started from (Hub id)",
     "steps": "steps",
@@ -55,11 +54,17 @@ TRAINING = {
 }
 """Keys of `training.json` and what a card calls them.
 
-More keys: "about", a sentence or two on this checkpoint; "data", a list of {"name", "pictures",
-"licences", "url"}; "datasets", Hub ids of them; "license" and "license_link" of the weights;
-"degradation", how the small pictures were made. A "base_model" without an owner is of the owner of
+More keys: "about", a sentence or two on this checkpoint; "command", what was run, parts of it
+separated by semicolons; "data", a list of {"name", "pictures", "licences", "url"}; "datasets", Hub
+ids of them; "license" and "license_link" of the weights; "degradation", how the small pictures were
+made, by its name in `DEGRADATIONS` or in words. A "base_model" without an owner is of the owner of
 the card's repository. "losses" with a weight for "adversarial" makes it the card of a GAN.
 """
+
+DEGRADATIONS = {
+    "bicubic": "the antialiased bicubic of the literature",
+    "real": "blur, resizing, noise and JPEG of random strength, each left out now and then",
+}
 
 DATA_ENTRY = {"name": "not named", "pictures": None, "licences": None, "url": None}
 """What an entry of "data" says where it says nothing."""
@@ -118,6 +123,7 @@ def card_text(
     losses = training.get("losses")
     is_gan = isinstance(losses, dict) and bool(losses.get("adversarial"))
     facts = {**source, **training}
+    degradation = training.get("degradation", "bicubic")
     values = {
         "front_matter": _front_matter(repo_id, network, facts, measured).to_yaml(),
         "name": name,
@@ -130,9 +136,12 @@ def card_text(
         "source": source,
         "training": [(TRAINING[key], _plain(training[key])) for key in TRAINING if key in training],
         "data": [DATA_ENTRY | entry for entry in training.get("data", [])],
-        "degradation": training.get("degradation", "the antialiased bicubic of the literature"),
+        "commands": training.get("command", "").split("; ") if training.get("command") else [],
+        "degradation": DEGRADATIONS.get(degradation, degradation),
+        "is_robust": degradation == "real",
         "license_text": _license_text(facts),
         "measured": measured,
+        "lpips": LPIPS_DEFINITION if any(each.has_lpips for each in measured) else None,
         "tables": [_table(each, protocol) for each in measured for protocol in each.protocols],
         "checksum": checksum,
         "speeds": [
@@ -158,6 +167,11 @@ class _Measured:
     def protocols(self) -> list[str]:
         mine = [row["protocol"] for row in self.results["results"] if row["model"] == self.name]
         return list(dict.fromkeys(mine))
+
+    @property
+    def has_lpips(self) -> bool:
+        mine = (row["mean"] for row in self.results["results"] if row["model"] == self.name)
+        return any("lpips" in mean for mean in mine)
 
 
 def _measured(checksum: str, folder: Path) -> list[_Measured]:
@@ -215,23 +229,34 @@ def _base_model(facts: dict[str, Any], repo_id: str) -> str | None:
 
 
 def _eval_results(measured: _Measured, scale: int) -> list[EvalResult]:
-    return [
-        EvalResult(
-            task_type="image-to-image",
-            task_name=f"Super-resolution x{scale}",
-            dataset_type=DATASETS.get(row["dataset"], row["dataset"]),
-            dataset_name=row["dataset"],
-            dataset_config=f"bicubic_x{scale}",
-            dataset_split="validation",
-            metric_type=metric,
-            metric_name=f"{metric.upper()} (protocol {row['protocol']})",
-            metric_value=value,
-        )
+    """One for each number; LPIPS, which knows no protocol, once for each benchmark."""
+    values = {
+        (row["dataset"], metric, _metric_name(metric, row["protocol"])): value
         for row in measured.results["results"]
         if row["model"] == measured.name
         for metric, value in row["mean"].items()
         if math.isfinite(value)
+    }
+    return [
+        EvalResult(
+            task_type="image-to-image",
+            task_name=f"Super-resolution x{scale}",
+            dataset_type=DATASETS.get(dataset, dataset),
+            dataset_name=dataset,
+            dataset_config=f"bicubic_x{scale}",
+            dataset_split="validation",
+            metric_type=metric,
+            metric_name=name,
+            metric_value=value,
+        )
+        for (dataset, metric, name), value in values.items()
     ]
+
+
+def _metric_name(metric: str, protocol: str) -> str:
+    if metric == "lpips":
+        return "LPIPS v0.1 (SqueezeNet, RGB)"
+    return f"{metric.upper()} (protocol {protocol})"
 
 
 def _license_text(facts: dict[str, Any]) -> str:

@@ -179,8 +179,7 @@ def _origin(data: list[Path], names: list[str], options: list[str], device: str)
 
 
 def _print_tables(results: dict[str, Any]) -> None:
-    from sr_hub.perceptual import LPIPS_DEFINITION
-    from sr_hub.tables import columns_of, rows_of, terminal_table
+    from sr_hub.tables import LPIPS_DEFINITION, columns_of, rows_of, terminal_table
 
     bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     for dataset, about in results["datasets"].items():

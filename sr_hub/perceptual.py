@@ -19,10 +19,6 @@ from sr_hub.degrade import quantise
 from sr_hub.errors import SRHubError
 from sr_hub.metrics import LPIPS_MIN_SIZE, check_pair
 
-LPIPS_DEFINITION = (
-    "LPIPS v0.1, SqueezeNet: RGB of the 8-bit result, no border cropped; lower is better"
-)
-
 
 class LPIPS:
     """The distance; 0 for equal pictures, lower is better.

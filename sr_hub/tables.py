@@ -11,6 +11,11 @@ COLUMNS = ("psnr", "ssim", "fsim", "rmse", "lpips", "seconds")
 HIGHER_IS_BETTER = frozenset({"psnr", "ssim", "fsim"})
 UNDEFINED = "–"
 
+LPIPS_DEFINITION = (
+    "LPIPS v0.1, SqueezeNet: RGB of the 8-bit result, no border cropped; lower is better"
+)
+"""The same under every protocol; see `perceptual.py`."""
+
 _TITLES = {
     "psnr": "PSNR dB",
     "ssim": "SSIM",

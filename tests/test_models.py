@@ -13,7 +13,7 @@ from sr_hub.contestants import load_contestants
 from sr_hub.degrade import downscale, quantise
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode, to_tensor
-from sr_hub.models import BASELINES, ESPCN, MODELS, load_model
+from sr_hub.models import BASELINES, ESPCN, MODELS, Interpolation, load_model
 from sr_hub.models.rrim import RRIM, InceptionModule, parse_branches
 
 SMALL = {
@@ -332,3 +332,14 @@ def test_a_revision_of_what_has_none_is_refused(name):
 def test_unknown_names_are_refused_with_what_there_is():
     with pytest.raises(SRHubError, match="bicubic"):
         load_model("no-such-model")
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_a_new_rrim_starts_near_the_bicubic_picture_and_its_trunk_near_the_head(crossed):
+    network, image = RRIM(crossed=crossed).eval(), torch.rand(1, 3, 24, 24)
+    seen = {}
+    network.trunk.register_forward_hook(lambda _, x, y: seen.update(x=x[0], y=y))
+    with torch.no_grad():
+        output = network(image)
+    assert (output - Interpolation(mode="bicubic")(image)).abs().mean() < 0.15
+    assert (seen["y"] - seen["x"]).std() < 0.9 * seen["x"].std()

@@ -1,5 +1,6 @@
 """README.md says what is true: its numbers, its versions, its commands."""
 
+import json
 import re
 
 import pytest
@@ -25,6 +26,15 @@ def test_files_that_are_named_exist():
     missing = [path for path in paths if not (ROOT / path).exists()]
     assert paths
     assert not missing
+
+
+def test_every_licence_of_the_training_pictures_is_named():
+    texts = [README, ROOT / "sr_hub" / "webapp" / "texts" / "en.toml"]
+    for path in (ROOT / "sr_hub" / "checkpoints").glob("*/training.json"):
+        for source in json.loads(path.read_text())["data"]:
+            for licence in source["licences"].split(", "):
+                name = re.sub(r"(-\d.*| licence.*| \(.*)", "", licence)
+                assert all(name in text.read_text(encoding="utf-8") for text in texts), name
 
 
 @pytest.mark.parametrize("package", ["sr_hub", "training"])

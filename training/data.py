@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sr_hub.degrade import SUPPORT, downscale, quantise, realistic
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text, write_whole
 from sr_hub.image import decode
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Pictures:
         made.pixels = _mapped(pixels_path)
         index = {"of": fingerprint, "names": made.names, "skipped": made.skipped}
         text = json.dumps({**index, "sizes": made.sizes.tolist()})
-        write_whole(index_path, lambda path: path.write_text(text))
+        write_text(index_path, text)
         for old in set(cache.glob("pixels*.bin")) - {pixels_path}:
             old.unlink(missing_ok=True)  # a run that has it mapped keeps it
         return made

@@ -16,7 +16,7 @@ from typing import Any
 from tqdm import tqdm
 
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from sr_hub.folder import RUN_FILE
 
 LOG_FILE = "log.jsonl"
@@ -65,7 +65,7 @@ class Journal:
         """Take out the lines of later steps, which a resumed run writes again."""
         if not self.silent and self.path.exists():
             lines = [json.dumps(row) + "\n" for row in read_log(self.path) if row["step"] <= step]
-            write_whole(self.path, lambda path: path.write_text("".join(lines)))
+            write_text(self.path, "".join(lines))
 
     def _show(self, step: int, row: dict[str, Any]) -> None:
         names = {"loss": "loss", "val_psnr_y": "dB", "val_lpips": "LPIPS"}
@@ -90,7 +90,7 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
 def write_run(out: Path, facts: dict[str, Any]) -> None:
     """Write `run.json`: the config, the data and the machine of a run."""
     text = json.dumps(facts, indent=2) + "\n"
-    write_whole(out / RUN_FILE, lambda path: path.write_text(text))
+    write_text(out / RUN_FILE, text)
 
 
 def read_run(out: Path) -> dict:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
@@ -148,16 +148,10 @@ def training_facts(
         "seed": config["seed"],
         "validation": _words(described, row) if "val_psnr_y" in row else None,
         "commit": described["commit"],
-        "degradation": DEGRADATIONS[config["degradation"]],
+        "degradation": config["degradation"],
         "data": [{"name": data["name"], "pictures": data["pictures"]}],
     }
     return {name: fact for name, fact in facts.items() if fact is not None}
-
-
-DEGRADATIONS = {
-    "bicubic": "the antialiased bicubic of the literature",
-    "real": "blur, resizing, noise and JPEG of random strength, each left out now and then",
-}
 
 
 def _loss_at(log: list[dict[str, Any]], step: int) -> float | None:
@@ -187,7 +181,7 @@ def _read_facts(path: Path | None) -> dict[str, Any]:
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     text = json.dumps(content, indent=2) + "\n"
-    write_whole(path, lambda temporary: temporary.write_text(text))
+    write_text(path, text)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import gradio as gr
 from sr_hub.metrics import Protocol
 from sr_hub.models import BASELINES
 from sr_hub.records import read_folder
-from sr_hub.tables import Row, rows_of
+from sr_hub.tables import Row, columns_of, rows_of
 from sr_hub.webapp.i18n import Say, speaker, text
 from sr_hub.webapp.plot import Point, scatter
 from sr_hub.webapp.printed import MAIN_REPORT, OTHER_REPORT, main_report
@@ -63,6 +63,8 @@ class Benchmarks:
         if not ours and not beside:
             return f"<p class='note'>{say('benchmarks_none')}</p>"
         about = f"<b>{say('compare_protocol')} {protocol}</b>: {say(f'protocol_{protocol}')}"
+        if "lpips" in columns_of(ours):
+            about += f"<br>{say('table_lpips_info')}"
         if ours:
             about += f"<br>{say('benchmarks_made_by')}: {self.origin(dataset, protocol)}"
         return metric_table(ours + beside, protocol, say, about, [row.model for row in beside])

@@ -7,7 +7,7 @@ from sr_hub.models import BASELINES
 from sr_hub.webapp.comparing import CompareHandlers
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
 from sr_hub.webapp.fields import SILENCE, examples, notice, picture_field, spot_fields
-from sr_hub.webapp.i18n import Say, text
+from sr_hub.webapp.i18n import Say, in_browser, text
 from sr_hub.webapp.small import SCALE
 from sr_hub.webapp.theme import bar, block, heading
 from sr_hub.webapp.work import KEPT_SECONDS, discard
@@ -72,6 +72,7 @@ def build_compare(engine: Engine) -> None:
     private = {"api_visibility": "private"}
     light = {"show_progress": "hidden", "concurrency_limit": None, **private}
     seen = [shown, figure, png]
+    run.click(None, None, said, js=SILENCE, **private)
     running = run.click(
         handlers.run,
         [*asked, protocol, work],
@@ -80,8 +81,8 @@ def build_compare(engine: Engine) -> None:
         **HEAVY,
         **private,
     )
-    stop.click(handlers.stop, None, said, queue=False, cancels=[running], **private)
-    run.click(None, None, said, js=SILENCE, **private)
+    stop.click(handlers.stop, None, None, queue=False, cancels=[running], **private)
+    stop.click(None, None, said, js=in_browser("message_stopped"), **private)
     rescored = {
         "fn": handlers.rescore,
         "inputs": [work, protocol],

@@ -99,10 +99,9 @@ class CompareHandlers:
         """Where in the picture a click on the overview fell, in percent across and down."""
         return work.percent(TRUTH, event) if work else (gr.skip(), gr.skip())
 
-    def stop(self, request: gr.Request) -> str:
-        """End the visitor's run at its next layer; what the page says then."""
+    def stop(self, request: gr.Request) -> None:
+        """End the visitor's run at its next layer."""
         self.engine.stop(request.session_hash)
-        return message("stopped", request)
 
     def call(
         self, image: str | None, models: list[str], protocol: str, request: gr.Request

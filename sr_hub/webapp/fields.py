@@ -14,7 +14,8 @@ from sr_hub.webapp.i18n import VisitorError, retold, say_so, text, told
 EXAMPLES = Path(__file__).with_name("examples")
 
 SILENCE = "() => ''"
-"""What empties a `notice` in the browser, at once."""
+"""What empties a `notice` in the browser. It stands before the listener that runs networks, for
+gradio's front end comes to the later ones of a button when the earlier ones are done."""
 
 
 class Upload(ImageData):
@@ -50,7 +51,7 @@ def picture_field(**arguments: Any) -> gr.Image:  # noqa: ANN401
 def notice() -> gr.HTML:
     """A line below the buttons that says how a run ended.
 
-    A toast would come by the stream that gradio closes when it takes back a run.
+    The browser writes it: answers of the server may be lost while gradio takes back a run.
     """
     return gr.HTML(padding=False, elem_id="said")
 

@@ -6,6 +6,7 @@ holds is written in the language of the request: `speaker(request)`.
 """
 
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Callable
@@ -57,6 +58,12 @@ def everywhere(write: Callable[[Say], str]) -> str:
     for language, words in written.items():
         translations().translations[language][key] = words
     return str(translations()(key))
+
+
+def in_browser(key: str) -> str:
+    """JavaScript that gives the text called `key` in the language of the page."""
+    words = json.dumps({language: texts(language)[key] for language in LANGUAGES})
+    return f"() => ({words})[document.documentElement.lang]"
 
 
 def language_of(request: gr.Request | None) -> str:

@@ -4,7 +4,7 @@ import gradio as gr
 
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
 from sr_hub.webapp.fields import SILENCE, examples, notice, picture_field, spot_fields
-from sr_hub.webapp.i18n import Say, text
+from sr_hub.webapp.i18n import Say, in_browser, text
 from sr_hub.webapp.theme import bar, block, heading
 from sr_hub.webapp.upscaling import PANES, ZOOM, UpscaleHandlers, start_over
 from sr_hub.webapp.work import KEPT_SECONDS, discard
@@ -59,6 +59,7 @@ def build_upscale(engine: Engine) -> None:
 
     private = {"api_visibility": "private"}
     light = {"show_progress": "hidden", "concurrency_limit": None, **private}
+    gr.on([run.click, again.click], None, None, said, js=SILENCE, **private)
     running = run.click(
         handlers.run,
         [*asked, work],
@@ -68,14 +69,13 @@ def build_upscale(engine: Engine) -> None:
         **private,
     )
     ended = {"queue": False, "cancels": [running], **private}
-    stop.click(handlers.stop, None, said, **ended)
-    again.click(handlers.end, None, None, **ended)
-    run.click(None, None, said, js=SILENCE, **private)
+    gr.on([stop.click, again.click], handlers.stop, None, None, **ended)
+    stop.click(None, None, said, js=in_browser("message_stopped"), **private)
     looked = {"fn": handlers.look, "inputs": [work, *place], "outputs": [shown, *panes], **light}
     shown.select(handlers.point, [work], place[:2], **light).then(**looked)
     for control in place:
         control.input(**looked, trigger_mode="always_last")
-    emptied = [asked[0], slider, download, table_html, section, said, work]
+    emptied = [asked[0], slider, download, table_html, section, work]
     again.click(start_over, [work], emptied, **light)
     _endpoint(handlers, engine)
 

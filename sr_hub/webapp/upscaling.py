@@ -102,13 +102,8 @@ class UpscaleHandlers:
         """Where in the picture a click on the overview fell, in percent across and down."""
         return work.percent(work.chosen, event) if work else (gr.skip(), gr.skip())
 
-    def stop(self, request: gr.Request) -> str:
-        """End the visitor's run at its next layer; what the page says then."""
-        self.end(request)
-        return message("stopped", request)
-
-    def end(self, request: gr.Request) -> None:
-        """The same without a word, for a visitor who starts over."""
+    def stop(self, request: gr.Request) -> None:
+        """End the visitor's run at its next layer."""
         self.engine.stop(request.session_hash)
 
     def call(
@@ -234,4 +229,4 @@ def start_over(work: Work | None) -> tuple[Any, ...]:
     """An empty page."""
     discard(work)
     download = gr.update(value=None, interactive=False)
-    return None, None, download, "", gr.update(visible=False), "", None
+    return None, None, download, "", gr.update(visible=False), None

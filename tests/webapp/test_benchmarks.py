@@ -26,6 +26,28 @@ def test_results_of_another_scale_are_a_benchmark_of_their_own(results, tmp_path
     assert 36.0 not in {row.values["psnr"] for row in both.rows("Set5", "y")}
 
 
+def test_of_two_files_with_one_model_the_newer_one_is_shown_and_foreign_files_are_passed(
+    results, tmp_path
+):
+    stored = read_results(results / "all.json")
+    for name, created, psnr in (("a.json", "2026-02-01", 36.0), ("b.json", "2026-01-01", 35.0)):
+        rows = [row | {"mean": row["mean"] | {"psnr": psnr}} for row in stored["results"]]
+        write_results(stored | {"created": created, "results": rows}, tmp_path / name)
+    (tmp_path / "c.json").write_text("[]")
+    shown = Benchmarks(tmp_path).rows("Set5", "y")
+    assert {row.values["psnr"] for row in shown} == {36.0}
+
+
+def test_lpips_is_explained_where_it_is_shown(results, tmp_path):
+    stored = read_results(results / "all.json")
+    rows = [row | {"mean": row["mean"] | {"lpips": 0.1}} for row in stored["results"]]
+    write_results(stored | {"results": rows}, tmp_path / "all.json")
+    for language in i18n.LANGUAGES:
+        say = i18n.texts(language).__getitem__
+        assert say("table_lpips_info") in Benchmarks(tmp_path).table("Set5", "y", say)
+        assert say("table_lpips_info") not in Benchmarks(results).table("Set5", "y", say)
+
+
 def test_benchmarks_stand_beside_the_reports_rows_under_its_own_protocol_only(results):
     stored, say = Benchmarks(results), i18n.texts("en").__getitem__
     table = stored.table("Set5", "report", say)

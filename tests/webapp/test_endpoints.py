@@ -10,15 +10,13 @@ pytest.importorskip("gradio", reason="the app needs gradio (extra `app`)")
 
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
-from webapp_parts import (
-    texture,
-    upscale,
-)
+from webapp_parts import VISITOR, texture, upscale
 
 import sr_hub
 from sr_hub.evaluate import score
 from sr_hub.image import decode, to_tensor
 from sr_hub.models import load_model
+from sr_hub.webapp.comparing import CompareHandlers
 from sr_hub.webapp.small import make_small
 
 
@@ -126,3 +124,8 @@ def test_compare_endpoint_gives_the_numbers_of_evaluate(client, models, tmp_path
     for name, values in expected.items():
         found = {k: v for k, v in answer["models"][name].items() if k != "seconds"}
         assert found == pytest.approx(values, rel=1e-6)
+
+
+def test_a_comparison_for_a_program_leaves_no_files(offer, photo):
+    CompareHandlers(offer).call(str(photo), ["bicubic"], "y", VISITOR)
+    assert not list(offer.root.iterdir())

@@ -3,7 +3,9 @@
 `python -m training.experiments.claims` prints Markdown, or writes it with `--out FILE`. The scores
 are the stored ones of `eval`, the costs those of the networks, and how long and to what loss each
 was trained is what its `training.json` says. Scores have a digit more than in the tables of
-results; one of the challenger is bold where it is better, and where it is not is said below.
+results; one of the challenger is bold where it is better, and where it is not is said below. LPIPS
+is the same under every protocol, and PSNR and SSIM are under `rgb` and `report`: what has been said
+once is left out, and counted once.
 """
 
 import argparse
@@ -14,7 +16,7 @@ from typing import Any
 from sr_hub.bundled import bundled_models
 from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from sr_hub.folder import TRAINING_FILE
 from sr_hub.models import load_model
 from sr_hub.records import RESULTS, read_results
@@ -53,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     results = read_results(options.results)
     text = "\n".join(claim_text(results, *claim) for claim in CLAIMS)
     if options.out:
-        write_whole(options.out, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(options.out, text)
     else:
         sys.stdout.write(text)
     return 0
@@ -100,8 +102,8 @@ def _unsaid(key: str) -> str:
 
 
 def _scores(results: dict[str, Any], known: str, challenger: str) -> tuple[str, list[str]]:
-    """The table of scores, and the numbers in which the challenger is not better."""
-    lines, lost = [], []
+    """The table of scores, and the numbers in which the challenger is not better; each once."""
+    lines, lost, seen = [], [], set()
     for dataset in results["datasets"]:
         for protocol in results["protocols"]:
             rows = rows_of(results, dataset, protocol)
@@ -115,9 +117,11 @@ def _scores(results: dict[str, Any], known: str, challenger: str) -> tuple[str, 
                     "|---|---|" + "---:|" * len(columns),
                 ]
             values = {column: [row.values[column] for row in pair] for column in columns}
-            better = {column for column in columns if _is_better(column, *values[column])}
-            lost += [f"{dataset} {protocol} {c.upper()}" for c in columns if c not in better]
-            cells = [_cell(column, *values[column], column in better) for column in columns]
+            new = [c for c in columns if (dataset, c, *values[c]) not in seen]
+            seen |= {(dataset, column, *values[column]) for column in columns}
+            better = {column for column in new if _is_better(column, *values[column])}
+            lost += [f"{dataset} {protocol} {c.upper()}" for c in new if c not in better]
+            cells = [_cell(c, *values[c], c in better) if c in new else "" for c in columns]
             lines.append(f"| {dataset} | {protocol} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n", lost
 

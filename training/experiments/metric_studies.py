@@ -20,7 +20,7 @@ from torch import Tensor
 from sr_hub.degrade import blur, jpeg, quantise
 from sr_hub.errors import SRHubError
 from sr_hub.figures import contact_sheet
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from sr_hub.image import save
 from sr_hub.metrics import Protocol, measure, psnr
 from sr_hub.pairs import read_picture
@@ -188,7 +188,7 @@ def _write(
 ) -> None:
     table, pictures, captions = study
     text = f"{table}\n\n{note}\n"
-    write_whole(out / f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(out / f"{name}.md", text)
     save(contact_sheet(pictures, captions, note=note), out / f"{name}.png")
 
 

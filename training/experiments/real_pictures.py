@@ -16,7 +16,7 @@ from torch import Tensor
 from sr_hub.degrade import blur, downscale, jpeg, modcrop, quantise
 from sr_hub.errors import SRHubError
 from sr_hub.figures import caption, contact_sheet, crop, telling_box
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from sr_hub.image import save, to_tensor
 from sr_hub.metrics import Protocol, measure
 from sr_hub.pairs import read_picture
@@ -75,7 +75,7 @@ def run(picture: Path, out: Path, seed: int) -> None:
     table, crops, captions = study(hr, upscalers, seed)
     note = f"PSNR / SSIM of {picture.name}, protocol {PROTOCOL}: {PROTOCOL.definition}"
     text = f"{table}\n\n{note}\n"
-    write_whole(out / "real_pictures.md", lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(out / "real_pictures.md", text)
     sheet = contact_sheet(crops, captions, columns=len(MODELS), note=note)
     save(sheet, out / "real_pictures.png")
 

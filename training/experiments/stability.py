@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from training import train
 from training.command import command
 from training.plots import Curves, draw
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     curves = [_read(options.out, name) for name in RUNS]
     figure = draw(curves, ["loss", "d_loss"], options.out / "stability.png")
     table = _table(curves, ends, options)
-    write_whole(options.out / "stability.md", lambda path: path.write_text(table))
+    write_text(options.out / "stability.md", table)
     sys.stdout.write(f"{table}\n{figure}\n")
     return 0
 
