@@ -165,6 +165,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         height, width = CARD_OUTPUT[0] // self.scale, CARD_OUTPUT[1] // self.scale
         return NetworkFacts(
             architecture=type(self).__name__,
+            module=type(self).__module__,
             summary=_summary(type(self)),
             scale=self.scale,
             arguments=self.arguments,

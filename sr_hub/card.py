@@ -85,6 +85,8 @@ class NetworkFacts:
     """What a card says about the network itself."""
 
     architecture: str
+    module: str
+    """Where the class is defined."""
     summary: str
     """One sentence."""
     scale: int
@@ -129,6 +131,7 @@ def card_text(
         "name": name,
         "repo_id": repo_id,
         "network": network,
+        "is_ours": network.module.startswith(f"{__package__}."),
         "arguments": ", ".join(f"{key}={value!r}" for key, value in network.arguments.items()),
         "about": training.get("about"),
         "picture": PICTURE_FILE if (folder / PICTURE_FILE).is_file() else None,

@@ -14,10 +14,11 @@ from sr_hub.card import PICTURE_FILE, card_text
 from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, WEIGHTS_FILE
-from sr_hub.models import MODELS, RRIM, load_model
+from sr_hub.models import ESPCN, MODELS, RRIM, load_model
 from sr_hub.papers import papers_of
 from sr_hub.publish import write_card
 from sr_hub.records import FORMAT, write_results
+from sr_hub.tables import LPIPS_DEFINITION
 
 TRAINING = {
     "recipe": "rrim_gan",
@@ -244,3 +245,29 @@ def test_a_network_of_ones_own_is_summed_up_by_itself_or_by_what_it_is_made_of()
     assert Told().facts().summary == "A RRIM for moths."
     assert Untold().facts().summary == RRIM().facts().summary != ""
     assert Own(scale=4).facts().summary == ""
+
+
+class Tuned(ESPCN):
+    """A network of somebody else."""
+
+
+def test_the_card_of_somebody_elses_class_loads_it_by_that_class(tmp_path):
+    Tuned().save_pretrained(tmp_path / "tuned", repo_id="user/tuned")
+    text = (tmp_path / "tuned" / "README.md").read_text()
+    assert f"from {__name__} import Tuned" in text
+    assert 'Upscaler(Tuned.from_pretrained("user/tuned"))' in text
+    assert "load_model" not in text and "A network of somebody else." in text
+    assert "smallest error" not in text
+
+
+def test_lpips_is_stated_once_for_each_benchmark_and_as_what_it_is():
+    text = (bundled_models()["rrim-x4"] / "README.md").read_text()
+    front, body = text.split("\n---\n", 1)
+    assert front.count("LPIPS v0.1 (SqueezeNet, RGB)") == 3 and "LPIPS (protocol" not in front
+    assert LPIPS_DEFINITION in body
+
+
+def test_what_was_run_is_a_list_in_its_order(tmp_path):
+    (tmp_path / "training.json").write_text('{"command": "first --steps 1; then second"}')
+    ESPCN().save_pretrained(tmp_path, repo_id="user/x")
+    assert "1. first --steps 1\n1. then second\n" in (tmp_path / "README.md").read_text()
