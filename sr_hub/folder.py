@@ -26,6 +26,8 @@ SOURCE_FILE = "source.json"
 TRAINING_FILE = "training.json"
 SPEED_FILE = "speed.json"
 RUN_FILE = "run.json"
+"""By this file of `training` a folder is known to hold a run, not a checkpoint."""
+
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 MAX_CONFIG_BYTES = 100_000

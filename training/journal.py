@@ -17,9 +17,8 @@ from tqdm import tqdm
 
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
-from sr_hub.folder import RUN_FILE
 
-LOG_FILE = "log.jsonl"
+LOG_FILE, RUN_FILE = "log.jsonl", "run.json"
 
 logger = logging.getLogger(__name__)
 

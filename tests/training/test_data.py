@@ -1,7 +1,6 @@
 import logging
 import os
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from PIL import ExifTags, Image
 
 from sr_hub.degrade import downscale, quantise
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_whole
+from sr_hub.files import write_text
 from training.data import Pictures
 from training.split import main as split_main
 from training.split import split
@@ -184,13 +183,11 @@ def test_a_cache_that_was_left_half_written_serves_no_other_pictures(
         save(other, picture.name, 255 - np.array(Image.open(picture)))
     expected = batch(Pictures.read(folder, cache=cache))[1].clone()
 
-    def interrupted(path: Path, write: Callable[[Path], object]) -> None:
-        if path.name == "index.json":
-            raise KeyboardInterrupt
-        write_whole(path, write)
+    def interrupted(path: Path, text: str) -> None:
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("training.data.write_whole", interrupted)
+        patch.setattr("training.data.write_text", interrupted)
         Pictures.read(other, cache=cache)
     assert torch.equal(batch(Pictures.read(folder, cache=cache))[1], expected)
     inverse = batch(Pictures.read(other, cache=cache))[1]
@@ -205,13 +202,13 @@ def test_two_runs_that_fill_a_cache_at_once_keep_their_own_pictures(
     decoded = {source: Pictures.read(source) for source in (folder, other)}
     read = []
 
-    def overtaken(path: Path, write: Callable[[Path], object]) -> None:
-        if path.name == "index.json" and not read:
+    def overtaken(path: Path, text: str) -> None:
+        if not read:
             read.append(None)
             read[0] = Pictures.read(other, cache=cache)
-        write_whole(path, write)
+        write_text(path, text)
 
-    monkeypatch.setattr("training.data.write_whole", overtaken)
+    monkeypatch.setattr("training.data.write_text", overtaken)
     found = {folder: Pictures.read(folder, cache=cache), other: read[0]}
     for _ in range(2):
         for source, pictures in found.items():
