@@ -13,27 +13,22 @@ Results are those of `eval` for exactly these weights, found by their checksum. 
 """
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from huggingface_hub import EvalResult, ModelCardData
 
 from sr_hub.errors import SRHubError
 from sr_hub.folder import SOURCE_FILE, SPEED_FILE, TRAINING_FILE, WEIGHTS_FILE
+from sr_hub.front_matter import front_matter
 from sr_hub.papers import papers_of
 from sr_hub.provenance import sha256
-from sr_hub.records import RESULTS, read_folder
+from sr_hub.records import RESULTS, Measured, measured_by
 from sr_hub.tables import LPIPS_DEFINITION, markdown_table, rows_of
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
 PICTURE_FILE = "comparison.png"
-
-TAGS = ("super-resolution", "image-super-resolution")
-HUB_TAGS = ("model_hub_mixin", "pytorch_model_hub_mixin")
-"""By these the Hub counts models that are saved through its mixin."""
 
 TRAINING = {
     "recipe": "recipe",
@@ -68,14 +63,6 @@ DEGRADATIONS = {
 
 DATA_ENTRY = {"name": "not named", "pictures": None, "licences": None, "url": None}
 """What an entry of "data" says where it says nothing."""
-
-DATASETS = {
-    "Set5": "eugenesiow/Set5",
-    "Set14": "eugenesiow/Set14",
-    "BSD100": "eugenesiow/BSD100",
-    "Urban100": "eugenesiow/Urban100",
-}
-"""Hub ids of the benchmarks."""
 
 BASELINE = "bicubic"
 
@@ -121,13 +108,15 @@ def card_text(
     name = repo_id.rsplit("/", 1)[-1]
     weights = folder / WEIGHTS_FILE
     checksum = sha256(weights)
-    measured = _measured(checksum, results)
+    measured = measured_by(checksum, results)
     losses = training.get("losses")
     is_gan = isinstance(losses, dict) and bool(losses.get("adversarial"))
     facts = {**source, **training}
     degradation = training.get("degradation", "bicubic")
     values = {
-        "front_matter": _front_matter(repo_id, network, facts, measured).to_yaml(),
+        "front_matter": front_matter(
+            repo_id, network.architecture, network.scale, facts, measured
+        ).to_yaml(),
         "name": name,
         "repo_id": repo_id,
         "network": network,
@@ -159,34 +148,7 @@ def card_text(
     return _template().render(values)
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """One results file in which these weights appear, and by what name."""
-
-    name: str
-    results: dict[str, Any]
-
-    @property
-    def protocols(self) -> list[str]:
-        mine = [row["protocol"] for row in self.results["results"] if row["model"] == self.name]
-        return list(dict.fromkeys(mine))
-
-    @property
-    def has_lpips(self) -> bool:
-        mine = (row["mean"] for row in self.results["results"] if row["model"] == self.name)
-        return any("lpips" in mean for mean in mine)
-
-
-def _measured(checksum: str, folder: Path) -> list[_Measured]:
-    return [
-        _Measured(name, results)
-        for results in read_folder(folder)
-        for name, facts in results["models"].items()
-        if facts.get("sha256") == checksum
-    ]
-
-
-def _table(measured: _Measured, protocol: str) -> dict[str, str]:
+def _table(measured: Measured, protocol: str) -> dict[str, str]:
     """The rows of the baseline and of the model on every benchmark, as one Markdown table."""
     lines: list[str] = []
     for dataset in measured.results["datasets"]:
@@ -201,65 +163,6 @@ def _table(measured: _Measured, protocol: str) -> dict[str, str]:
             lines += [f"| {dataset} {line}" for line in body]
     definition = measured.results["protocols"][protocol]
     return {"protocol": protocol, "definition": definition, "text": "\n".join(lines)}
-
-
-def _front_matter(
-    repo_id: str, network: NetworkFacts, facts: dict[str, Any], measured: list[_Measured]
-) -> ModelCardData:
-    results = [result for each in measured for result in _eval_results(each, network.scale)]
-    return ModelCardData(
-        license=facts.get("license"),
-        license_name=facts.get("license_name"),
-        license_link=facts.get("license_link"),
-        library_name="sr_hub",
-        pipeline_tag="image-to-image",
-        tags=[*TAGS, network.architecture.lower(), *HUB_TAGS],
-        base_model=_base_model(facts, repo_id),
-        datasets=facts.get("datasets"),
-        metrics=sorted({result.metric_type for result in results}) or None,
-        model_name=repo_id.rsplit("/", 1)[-1] if results else None,
-        eval_results=results or None,
-        ignore_metadata_errors=False,
-    )
-
-
-def _base_model(facts: dict[str, Any], repo_id: str) -> str | None:
-    """The Hub id of what the weights were started from; a bare name is one of the same owner."""
-    base, owner = facts.get("base_model"), repo_id.rpartition("/")[0]
-    if base and "/" not in base:
-        return f"{owner}/{base}" if owner else None
-    return base
-
-
-def _eval_results(measured: _Measured, scale: int) -> list[EvalResult]:
-    """One for each number; LPIPS, which knows no protocol, once for each benchmark."""
-    values = {
-        (row["dataset"], metric, _metric_name(metric, row["protocol"])): value
-        for row in measured.results["results"]
-        if row["model"] == measured.name
-        for metric, value in row["mean"].items()
-        if math.isfinite(value)
-    }
-    return [
-        EvalResult(
-            task_type="image-to-image",
-            task_name=f"Super-resolution x{scale}",
-            dataset_type=DATASETS.get(dataset, dataset),
-            dataset_name=dataset,
-            dataset_config=f"bicubic_x{scale}",
-            dataset_split="validation",
-            metric_type=metric,
-            metric_name=name,
-            metric_value=value,
-        )
-        for (dataset, metric, name), value in values.items()
-    ]
-
-
-def _metric_name(metric: str, protocol: str) -> str:
-    if metric == "lpips":
-        return "LPIPS v0.1 (SqueezeNet, RGB)"
-    return f"{metric.upper()} (protocol {protocol})"
 
 
 def _license_text(facts: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ It needs neither torch nor the packages that measure.
 import json
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,36 @@ def read_folder(folder: Path) -> list[dict[str, Any]]:
         except SRHubError:
             continue
     return sorted(found, key=lambda results: results.get("created", ""))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One results file in which these weights appear, and by what name."""
+
+    name: str
+    results: dict[str, Any]
+
+    @property
+    def protocols(self) -> list[str]:
+        """Those under which they were measured."""
+        mine = [row["protocol"] for row in self.results["results"] if row["model"] == self.name]
+        return list(dict.fromkeys(mine))
+
+    @property
+    def has_lpips(self) -> bool:
+        """Whether LPIPS is among the numbers."""
+        mine = (row["mean"] for row in self.results["results"] if row["model"] == self.name)
+        return any("lpips" in mean for mean in mine)
+
+
+def measured_by(checksum: str, folder: Path) -> list[Measured]:
+    """Where in the results of a folder the weights of that SHA-256 appear."""
+    return [
+        Measured(name, results)
+        for results in read_folder(folder)
+        for name, facts in results["models"].items()
+        if facts.get("sha256") == checksum
+    ]
 
 
 def _dump(results: dict[str, Any]) -> str:
