@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from sr_hub.folder import name_of
 from sr_hub.provenance import hardware
 from training.checkpoint import LAST_FILE
 from training.journal import read_run
@@ -50,19 +51,17 @@ def _origin(options: argparse.Namespace) -> str | None:
         return read_run(options.out).get("start_from")
     origins = []
     if options.start_from:
-        origins.append(_name(options.start_from))
+        origins.append(_run_of(options.start_from))
     if options.init_from:
         is_folder = Path(options.init_from).is_dir()
-        name = _name(Path(options.init_from)) if is_folder else options.init_from
+        name = _run_of(Path(options.init_from)) if is_folder else options.init_from
         origins.append(f"what fits of {name}")
     return ", then ".join(origins) or None
 
 
-def _name(folder: Path) -> str:
-    """The name of a Hub folder, or of the run that it lies in."""
-    folder = folder.resolve()
-    within_a_run = folder.name in ("best", "model") or folder.name.startswith("step-")
-    return folder.parent.name if within_a_run else folder.name
+def _run_of(folder: Path) -> str:
+    """The name of the run that a Hub folder lies in, or the folder's own."""
+    return name_of(folder).partition("/")[0]
 
 
 def _commit() -> str | None:

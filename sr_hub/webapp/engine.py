@@ -20,7 +20,7 @@ from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
 from sr_hub.errors import NoMemoryError, SRHubError
 from sr_hub.folder import read_config
-from sr_hub.interpolate import load_with_fidelity, name_at, pair_of
+from sr_hub.interpolate import load_with_fidelity, name_at, pair_of, split_fidelity
 from sr_hub.models import BASELINES, load_model
 from sr_hub.models.interpolation import Interpolation
 from sr_hub.upscaler import Upscaler
@@ -54,9 +54,6 @@ HUB_MODEL_BYTES = 200_000_000
 
 HEAVY = {"concurrency_id": "networks", "concurrency_limit": 1}
 """What every listener that runs networks is given: one run at a time on the whole machine."""
-
-_AT_FIDELITY = re.compile(r"(.+) at fidelity (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)")
-"""What `name_at` gives."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
@@ -238,8 +235,8 @@ class Engine:
     def _load(self, name: str) -> SRModel:
         if name is None:
             raise VisitorError("no_model")
-        if mixed := _AT_FIDELITY.fullmatch(name):
-            return load_with_fidelity(mixed[1], float(mixed[2]), self._folders)
+        if mixed := split_fidelity(name):
+            return load_with_fidelity(*mixed, self._folders)
         if not _HUB_ID.fullmatch(name) or Path(name).exists():
             raise VisitorError("no_hub_id", repr(name))
         try:

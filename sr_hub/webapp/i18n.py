@@ -97,10 +97,10 @@ def say_so(words: str, request: gr.Request | None) -> None:
 
 def retold(notice: str, request: gr.Request | None) -> str:
     """A notice of `sr_hub.normalise`, which speaks English, in the language of the request."""
-    for name, english in texts("en").items():
-        words = re.escape(english).replace("%s", "(.+)")
-        if name.startswith("notice_") and (found := re.fullmatch(words, notice)):
-            return speaker(request)(name) % found.groups()
+    notices = {key: text for key, text in texts("en").items() if key.startswith("notice_")}
+    for key, english in notices.items():
+        if found := re.fullmatch(re.escape(english).replace("%s", "(.+)"), notice):
+            return speaker(request)(key) % found.groups()
     return notice
 
 
