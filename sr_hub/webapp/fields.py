@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode, readable_formats
-from sr_hub.webapp.i18n import VisitorError, retold, say_so, text, told
+from sr_hub.webapp.i18n import VisitorError, retold, text, told
 
 EXAMPLES = Path(__file__).with_name("examples")
 
@@ -103,7 +103,7 @@ def read_picture(path: str, max_pixels: int, request: gr.Request | None) -> Imag
     except SRHubError:
         raise VisitorError("damaged", name) from None
     for notice in picture.info.get("notices", []):
-        say_so(f"{name} {retold(notice, request)}", request)
+        gr.Warning(f"{name} {retold(notice, request)}")
     return picture
 
 

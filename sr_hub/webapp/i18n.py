@@ -90,11 +90,6 @@ def message(name: str, request: gr.Request | None, *values: str) -> str:
     return notice % values if values else notice
 
 
-def say_so(words: str, request: gr.Request | None) -> None:
-    """Show a notice for a moment."""
-    gr.Info(words, title=message("note", request))
-
-
 def retold(notice: str, request: gr.Request | None) -> str:
     """A notice of `sr_hub.normalise`, which speaks English, in the language of the request."""
     notices = {key: text for key, text in texts("en").items() if key.startswith("notice_")}
@@ -122,4 +117,4 @@ def told(error: SRHubError, request: gr.Request | None) -> gr.Error:
     words = str(error)
     if isinstance(error, VisitorError):
         words = message(error.name, request, *error.values)
-    return gr.Error(words, title=message("failed", request), print_exception=False)
+    return gr.Error(words, print_exception=False)

@@ -16,7 +16,7 @@ from sr_hub.tables import show
 from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import BICUBIC, Engine, StoppedError, device_of
 from sr_hub.webapp.fields import read_picture
-from sr_hub.webapp.i18n import Say, VisitorError, message, say_so, speaker, told
+from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, told
 from sr_hub.webapp.tables import Line, html_table
 from sr_hub.webapp.view import (
     OVERVIEW_SIDE,
@@ -65,7 +65,7 @@ class UpscaleHandlers:
             chosen = self.engine.at_fidelity(chosen, fidelity)
         names = list(dict.fromkeys([BICUBIC, chosen, *also]))
         if left_out := names[PANES:]:
-            say_so(message("left_out", request, str(PANES), ", ".join(left_out)), request)
+            gr.Info(message("left_out", request, str(PANES), ", ".join(left_out)))
         names = names[:PANES]
         order = sorted(names, key=self.engine.place)
         try:

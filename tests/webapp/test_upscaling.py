@@ -156,7 +156,7 @@ def test_names_from_outside_are_not_html(offer, photo):
 
 def test_an_animation_is_said_to_be_one(offer, tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(i18n.gr, "Info", lambda words, title: said.append(words))
+    monkeypatch.setattr(fields.gr, "Warning", said.append)
     frames = [texture(8, 8), texture(8, 9).resize((8, 8))]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     fields.read_picture(str(tmp_path / "moving.gif"), MAX_PIXELS, None)
@@ -178,7 +178,7 @@ def test_a_run_that_fails_leaves_what_the_page_shows(offer, photo, truth):
 
 def test_methods_beyond_those_shown_are_named(offer, photo, monkeypatch):
     said = []
-    monkeypatch.setattr(gr, "Info", lambda words, title: said.append(words))
+    monkeypatch.setattr(gr, "Info", said.append)
     also = ["nearest", "bilinear", "bicubic-opencv", "srgan-x4", "rrim-gan-x4"]
     assert len(run_upscale(offer, photo, also=also)[-1][7].results) == 6
     assert len(said) == 1 and "6 methods" in said[0] and said[0].endswith("rrim-gan-x4")
