@@ -31,7 +31,7 @@ from huggingface_hub.utils import validate_repo_id
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
 from sr_hub.folder import CONFIG_FILE, MAX_CONFIG_BYTES, PICKLES, WEIGHTS_FILE, read_config
-from sr_hub.retries import FAILURES, first_line, is_transient, persist
+from sr_hub.retries import FAILURES, is_transient, persist, summary
 
 FILES = (CONFIG_FILE, WEIGHTS_FILE)
 """What loading needs, in the order in which it is fetched."""
@@ -238,5 +238,5 @@ def _explain(error: Exception, source: _Source) -> str:
     if isinstance(error, RevisionNotFoundError):
         return f"{source.repo_id} has no branch, tag or commit {source.revision!r}"
     if is_transient(error):
-        return f"the Hub did not give {source}: {first_line(error)}"
-    return f"{source} could not be loaded: {first_line(error)}"
+        return f"the Hub did not give {source}: {summary(error)}"
+    return f"{source} could not be loaded: {summary(error)}"

@@ -68,15 +68,22 @@ def push_command(
 
 
 def export_command(
-    model: Annotated[str, typer.Argument(help="A bundled model, a Hub folder or a Hub id.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A bundled model (also 'rrim-x4 at fidelity 0.5'), a Hub folder or a Hub id."
+        ),
+    ],
     out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub id.")] = None,
 ) -> None:
     """Write a model as ONNX with dynamic size, and compare it with the model."""
     from sr_hub.export import export_onnx
+    from sr_hub.interpolate import load_named
     from sr_hub.models import load_model
 
-    worst = export_onnx(load_model(model, revision=revision), out)
+    network = load_model(model, revision=revision) if revision else load_named(model)
+    worst = export_onnx(network, out)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, differs from {model} by {worst:.1e}")
 
 

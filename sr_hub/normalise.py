@@ -11,7 +11,7 @@ Upright, in one of five modes (`MODES`), with an `.info` that holds these keys a
 =============  ==================================================================================
 
 XMP and IPTC data are not kept. Pillow 12 holds 16 bits per channel for grey pictures only: it reads
-16-bit RGB, RGBA and grey+alpha files (PNG, TIFF) with the upper 8 bits of each value, which gives a
+16-bit RGB, RGBA and grey+alpha files (PNG, TIFF, PPM) with the upper 8 bits of each value, which gives a
 notice here, and 10-bit and 12-bit AVIF files with 8, which it does not tell.
 """
 
@@ -148,7 +148,11 @@ def _stored_mode(image: Image.Image) -> str:
     """How the file stores a pixel ("RGB;16B"); Pillow knows it until it has read the pixels."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0].args if tiles else ""
-    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
+    if not isinstance(arguments, tuple):
+        return str(arguments)
+    if image.format == "PPM" and arguments[1] > 255:  # the value that is white
+        return f"{arguments[0]};16B"
+    return str(arguments[0])
 
 
 def _orientation(image: Image.Image) -> int:

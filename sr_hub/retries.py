@@ -32,7 +32,7 @@ def persist(attempt: Callable[[], Result]) -> Result:
             hopeless = isinstance(error, (httpx.ConnectError, LocalEntryNotFoundError))
             if hopeless or not is_transient(error):
                 raise
-            logger.info("trying again in %s s: %s", seconds, first_line(error))
+            logger.info("trying again in %s s: %s", seconds, summary(error))
             time.sleep(seconds)
     return attempt()
 
@@ -48,7 +48,7 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno is None
 
 
-def first_line(error: Exception) -> str:
+def summary(error: Exception) -> str:
     """The message of an error of the client, in one line of at most 200 characters."""
     wraps = isinstance(error, (LocalEntryNotFoundError, RuntimeError))
     cause = error.__cause__ if wraps else None

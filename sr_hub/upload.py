@@ -8,7 +8,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE
-from sr_hub.retries import FAILURES, first_line, persist
+from sr_hub.retries import FAILURES, persist, summary
 
 
 def upload(
@@ -81,5 +81,5 @@ def has_card(repo_id: str, *, revision: str | None = None, token: str | bool | N
 def _explain(error: Exception) -> str:
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     if status in (401, 403, 404):
-        return f"the token is missing or may not write there ({first_line(error)})"
-    return first_line(error)
+        return f"the token is missing or may not write there ({summary(error)})"
+    return summary(error)

@@ -1,25 +1,25 @@
 """A network made ready for pictures: device, precision and tiles chosen, PIL in, PIL out."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cached_property, lru_cache, partial
+from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from sr_hub import __version__
 from sr_hub.alpha import join_alpha, keep_solid, split_alpha
 from sr_hub.base import SRModel
-from sr_hub.device import is_out_of_memory, pick_device, tile_area
+from sr_hub.device import is_out_of_memory, pick_device
 from sr_hub.errors import NoMemoryError, SRHubError
 from sr_hub.folder import WEIGHTS_FILE, name_of
 from sr_hub.image import from_tensor, to_tensor
+from sr_hub.inference import Inference, evaluating
 from sr_hub.interpolate import load_named
 from sr_hub.normalise import normalise
-from sr_hub.precision import pick_precision, with_precise_output
+from sr_hub.precision import pick_precision
 from sr_hub.tiling import (
     SMALLEST_TILE,
     Box,
@@ -75,11 +75,11 @@ class Upscaler:
         self.precision = pick_precision(precision, self.device)
         if not network.num_parameters:
             self.precision = "fp32"
-        self.model = network.to(self.device, torch.float32).eval()
+        self._inference = Inference(network, self.device, self.name)
+        self.model = network
         self.scale = network.scale
         self.tile = tile
         self._precision_16_bit = "fp32" if precision == "auto" else self.precision
-        self._areas: dict[str, int] = {}
         self._halvings = 0
 
     def __call__(self, image: Image.Image, *, progress: Progress | None = None) -> Image.Image:
@@ -133,7 +133,7 @@ class Upscaler:
                 self.tiles(height, width, self.precision),
                 self.scale,
                 read=lambda box: x[..., *box.slices],
-                network=partial(self._forward, precision=self.precision),
+                network=partial(self._inference, precision=self.precision),
                 write=write,
                 progress=progress,
             )
@@ -149,7 +149,7 @@ class Upscaler:
         elif height * width <= SMALLEST_TILE**2:
             tile = (height, width)
         else:
-            area = self._area(precision)
+            area = self._inference.area(precision) >> (2 * self._halvings)
             tile = choose_tile(height, width, area=area, overlap=overlap, multiple=multiple)
         return plan_tiles(height, width, tile=tile, overlap=overlap, multiple=multiple)
 
@@ -183,49 +183,17 @@ class Upscaler:
             tiles,
             self.scale,
             read=lambda box: to_tensor(plane.crop(box)),
-            network=partial(self._forward, precision=precision),
+            network=partial(self._inference, precision=precision),
             write=lambda box, values: result.paste(from_tensor(values, plane.mode), box),
             progress=progress,
         )
         return result
 
-    @torch.no_grad()
-    def _forward(self, x: Tensor, precision: str) -> Tensor:
-        """One pass: (N, 3, h, w) -> (N, 3, scale * h, scale * w), float32, clamped to [0, 1]."""
-        x = x.to(self.device).contiguous(memory_format=torch.channels_last)
-        if precision == "bf16":
-            with torch.autocast(self.device.type, torch.bfloat16):
-                output = self._mixed(x).float()
-            if output.sum().isfinite():
-                return output.clamp_(0, 1)
-        output = self._plain(x)
-        if not output.sum().isfinite():
-            raise SRHubError(f"{self.name} gives values that are not finite: its weights are bad")
-        return output.clamp(0, 1)
-
-    def _plain(self, x: Tensor) -> Tensor:
-        """In float32. CPUs take a quarter to a third less time with the channels last."""
-        if self.device.type == "cpu":
-            return self.model(x).float()
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            return self.model(x.contiguous()).float()
-
-    @cached_property
-    def _mixed(self) -> nn.Module:
-        return with_precise_output(self.model)
-
-    def _area(self, precision: str) -> int:
-        """Input pixels that fit in one pass."""
-        if precision not in self._areas:
-            run = partial(self._forward, precision=precision)
-            self._areas[precision] = tile_area(run, self.device)
-        return self._areas[precision] >> (2 * self._halvings)
-
     def _retrying(self, enlarge: Callable[[], Result]) -> Result:
         """The result of `enlarge`, with ever smaller tiles when memory runs out."""
         while True:
             try:
-                with _evaluating(self.model):
+                with evaluating(self.model):
                     return enlarge()
             except RuntimeError as error:
                 if not is_out_of_memory(error):
@@ -268,19 +236,6 @@ def upscale(
 def _loaded(model: str | Path, saved: int | None, **options: object) -> Upscaler:
     """`saved` is when the weights of a folder were written."""
     return Upscaler(model, **options)
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Within it, a network that somebody trains meanwhile is in evaluation mode."""
-    training = network.training
-    if training:
-        network.eval()
-    try:
-        yield
-    finally:
-        if training:
-            network.train()
 
 
 def _name_of(model: SRModel | str | Path) -> str:

@@ -8,6 +8,7 @@ from sr_hub import export as room
 from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.export import TOLERANCE, export_onnx
+from sr_hub.interpolate import load_with_fidelity
 from sr_hub.models import MODELS
 
 pytest.importorskip("onnxscript", reason="the extra [export] is not installed")
@@ -71,6 +72,22 @@ def test_the_command_exports_a_folder_and_the_difference_is_measured(tmp_path):
     assert "differs from" in result.output
     assert room._largest_difference(network, file) < TOLERANCE
     assert room._largest_difference(other, file) > 100 * TOLERANCE
+
+
+def test_a_network_between_two_forms_is_exported_by_its_name(tmp_path, monkeypatch):
+    taken = []
+
+    def instead(model, path):
+        taken.append(model.state_dict())
+        path.write_bytes(b"onnx")
+        return 0.0
+
+    monkeypatch.setattr(room, "export_onnx", instead)
+    name = "rrim-x4 at fidelity 0.25"
+    result = CliRunner().invoke(app, ["export", name, str(tmp_path / "mixed.onnx")])
+    assert result.exit_code == 0, result.output
+    expected = load_with_fidelity("rrim-x4", 0.25).state_dict()
+    assert all(torch.equal(taken[0][key], expected[key]) for key in expected)
 
 
 def test_another_ending_and_a_missing_extra_are_one_line(tmp_path, monkeypatch):

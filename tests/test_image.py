@@ -249,6 +249,18 @@ def test_colours_in_sixteen_bits_are_read_in_eight_with_a_notice(colour_type, mo
     ]
 
 
+@pytest.mark.parametrize(("white", "told"), [(255, False), (1023, True), (65535, True)])
+@pytest.mark.parametrize("kind", ["P3", "P6"])
+def test_colours_in_more_bits_of_a_ppm_file_are_told_too(kind, white, told):
+    values = [white, 0, white // 2]
+    size = 1 if white < 256 else 2
+    raw = b"".join(value.to_bytes(size, "big") for value in values)
+    plain = " ".join(map(str, values)).encode()
+    image = decode(f"{kind} 1 1 {white}\n".encode() + (plain if kind == "P3" else raw))
+    assert image.getpixel((0, 0))[:2] == (255, 0)
+    assert ("of which 8 are used" in "".join(image.info.get("notices", []))) is told
+
+
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "AVIF", "TIFF", "MPO"])
 def test_more_than_one_picture_in_a_file_is_told(format):
     frames = [noise().point([value // shade for value in range(256)] * 3) for shade in (1, 2, 4)]

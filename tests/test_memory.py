@@ -40,7 +40,7 @@ def test_an_automatic_tile_is_halved_when_memory_runs_out(monkeypatch, error):
     monkeypatch.setattr(LittleMemory, "error", error)
     monkeypatch.setattr(upscaler_module, "SMALLEST_TILE", 16)
     monkeypatch.setattr("sr_hub.tiling.SMALLEST_TILE", 16)
-    monkeypatch.setattr(upscaler_module, "tile_area", lambda *_: 4000)
+    monkeypatch.setattr("sr_hub.inference.tile_area", lambda *_: 4000)
     x = torch.rand(1, 3, 60, 70)
     upscaler = Upscaler(LittleMemory(mode="bilinear"), device="cpu")
     expected = Upscaler(Interpolation(mode="bilinear"), device="cpu").run(x)
@@ -54,7 +54,7 @@ def test_a_given_tile_is_never_changed():
 
 
 def test_endless_lack_of_memory_ends(monkeypatch):
-    monkeypatch.setattr(upscaler_module, "tile_area", lambda *_: 10**6)
+    monkeypatch.setattr("sr_hub.inference.tile_area", lambda *_: 10**6)
     with pytest.raises(NoMemoryError, match="cpu has too little memory: cut the picture"):
         Upscaler(LittleMemory(), device="cpu").run(torch.rand(1, 3, 200, 200))
 

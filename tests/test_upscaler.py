@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -388,6 +389,31 @@ def test_a_network_that_is_trained_meanwhile_is_not_touched():
     assert upscaler(noise()).tobytes() == expected
     assert network.training
     assert all(torch.equal(before[name], buffer) for name, buffer in network.named_buffers())
+
+
+def test_two_threads_share_a_network_that_is_trained_meanwhile():
+    network = small("SRResNet")
+    first, second = (Upscaler(network, device="cpu") for _ in range(2))
+    network.train()
+    within, done = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lambda: second(noise()))
+    states = []
+
+    def second_is_overtaken(layer, *_):
+        if threading.current_thread() is thread:
+            within.set()
+            done.wait(60)
+            states.append(layer.training)
+        elif not thread.ident:
+            thread.start()
+            within.wait(60)
+
+    next(network.children()).register_forward_pre_hook(second_is_overtaken)
+    first(noise())
+    done.set()
+    thread.join()
+    assert set(states) == {False}
+    assert network.training
 
 
 def test_the_function_keeps_the_model_loaded(monkeypatch):

@@ -111,6 +111,13 @@ def test_the_stability_study_makes_a_figure_and_a_table(tmp_path: Path, monkeypa
     assert len(colours(tmp_path / "study" / "stability.png")) > 1
 
 
+def test_a_study_without_a_gan_is_refused_before_it_trains(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setattr(stability.train, "main", lambda _: pytest.fail("it trained"))
+    line = ["--data", "d", "--val", "v", "--out", str(tmp_path / "study")]
+    assert stability.main([*line, "--steps", "100"]) == 2
+    assert "--steps 100: the GAN begins after 100 steps" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("end", [0, train.NOT_FINITE, 2, train.INTERRUPTED])
 def test_the_study_tells_a_run_that_left_the_path_from_one_that_could_not_run(
     tmp_path: Path, monkeypatch, end: int

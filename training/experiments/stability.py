@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
 from training import train
 from training.command import command
@@ -38,6 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
     for a run that could not be trained.
     """
     options = _parser().parse_args(arguments)
+    if options.steps <= options.pixel_steps:
+        raise SRHubError(
+            f"--steps {options.steps}: the GAN begins after {options.pixel_steps} steps "
+            "(--pixel-steps), so there is nothing to study; give more"
+        )
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     ends = {}
     for name, recipe in RUNS.items():
