@@ -11,7 +11,7 @@ Upright, in one of five modes (`MODES`), with an `.info` that holds these keys a
 =============  ==================================================================================
 
 XMP and IPTC data are not kept. Pillow 12 holds 16 bits per channel for grey pictures only: it reads
-16-bit RGB, RGBA and grey+alpha files (PNG, TIFF, PPM) with the upper 8 bits of each value, which gives a
+16-bit RGB, RGBA and grey+alpha files (PNG, TIFF, PPM) with 8 bits of each value, which gives a
 notice here, and 10-bit and 12-bit AVIF files with 8, which it does not tell.
 """
 
