@@ -66,12 +66,16 @@ def upscale(client, path, model="rrim-x4"):
     return client.predict(handle_file(str(path)), model, api_name="/upscale")
 
 
-def run_upscale(offer, path, **changes):
+def nothing(*_, **__):
+    return 0
+
+
+def run_upscale(offer, path, progress=nothing, **changes):
     arguments = {"model": "rrim-x4", "fidelity": 1, "hub": "", "also": ["srgan-x4"], "old": None}
     arguments |= changes
     arguments.setdefault("fidelity_of", arguments["model"])
     handlers = UpscaleHandlers(offer)
-    return list(handlers.run(str(path), **arguments, request=VISITOR, progress=lambda *_, **__: 0))
+    return list(handlers.run(str(path), **arguments, request=VISITOR, progress=progress))
 
 
 def run_compare(
@@ -82,7 +86,8 @@ def run_compare(
     models=("bicubic", "rrim-x4"),
     old=None,
     visitor=VISITOR,
+    progress=nothing,
 ):
     return CompareHandlers(offer).run(
-        str(path), low, *damage, list(models), "y", old, visitor, lambda *_, **__: 0
+        str(path), low, *damage, list(models), "y", old, visitor, progress
     )

@@ -69,7 +69,9 @@ class CompareHandlers:
             with self.engine.running(request.session_hash):
                 progress(0, desc=message("reading", request))
                 lr, hr = self._pair(truth, low, (sigma, noise, quality), request)
-                reporter = partial(self.engine.reporter, request=request, progress=progress)
+                reporter = partial(
+                    self.engine.reporter, names=models, request=request, progress=progress
+                )
                 work = self._enlarge(truth, lr, hr, models, reporter)
                 progress(0, desc=message("measuring", request))
                 seen = first_look(work, protocol, speaker(request))

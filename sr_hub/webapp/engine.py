@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -198,8 +198,14 @@ class Engine:
         if self._stop.get(session):
             raise StoppedError
 
-    def reporter(self, name: str, request: gr.Request, progress: gr.Progress) -> Report:
-        """Shows how far `name` is and how long it will take; ends the run on Stop."""
+    def reporter(
+        self, name: str, names: Sequence[str], request: gr.Request, progress: gr.Progress
+    ) -> Report:
+        """Shows how far `name` is, which of `names` it is and how long it will take; ends on Stop.
+
+        Of several, it shows "2 / 3" before the name.
+        """
+        shown_as = f"{names.index(name) + 1} / {len(names)} · {name}" if len(names) > 1 else name
         started, shown = time.perf_counter(), -1
 
         def report(part: float) -> None:
@@ -208,7 +214,7 @@ class Engine:
             if int(part * 100) != shown:
                 shown = int(part * 100)
                 seconds = (time.perf_counter() - started) / part * (1 - part) if part else 0
-                progress(part, desc=f"{name} · {seconds:.0f} s" if seconds >= 1 else name)
+                progress(part, desc=f"{shown_as} · {seconds:.0f} s" if seconds >= 1 else shown_as)
 
         report(0)
         return report

@@ -76,7 +76,7 @@ class UpscaleHandlers:
                 work = Work.begin(self.engine.root, path, image, chosen, order)
                 work.spot = (*busiest(image), ZOOM)
                 for name in names:
-                    report = self.engine.reporter(name, request, progress)
+                    report = self.engine.reporter(name, names, request, progress)
                     yield self._step(name, image, work, report, request)
                     if old and chosen in work.results:
                         discard(old)  # not before: until then the page still shows it

@@ -11,9 +11,7 @@ import torch
 
 pytest.importorskip("gradio", reason="the app needs gradio (extra `app`)")
 
-from webapp_parts import (
-    texture,
-)
+from webapp_parts import run_compare, run_upscale, texture
 
 import sr_hub
 from sr_hub.convert import convert
@@ -68,6 +66,15 @@ def test_the_bar_moves_within_a_tile_and_never_back(offer):
     parts = []
     offer.enlarge("srgan-x4", texture(24, 16, "RGB"), parts.append)
     assert len(parts) > 5 and parts == sorted(parts) and parts[-1] == 1
+
+
+@pytest.mark.parametrize("page", [run_upscale, run_compare])
+def test_the_bar_says_which_of_several_methods_runs(page, offer, photo):
+    said = []
+    page(offer, photo, progress=lambda _, desc: said.append(desc))
+    total = 3 if page is run_upscale else 2
+    for name, place in (("bicubic", 1), ("rrim-x4", 2)):
+        assert f"{place} / {total} · {name}" in said
 
 
 def test_stop_ends_the_run_of_that_visitor_only_in_the_midst_of_a_tile(offer):
