@@ -20,11 +20,11 @@ def better_everywhere(results, name, other):
     known = {(r["dataset"], r["protocol"]): r for r in changed["results"] if r["model"] == other}
     for row in changed["results"]:
         if row["model"] == name:
-            values = known[row["dataset"], row["protocol"]]["mean"]
-            row["mean"] = {
-                key: value * (1.1 if key in ("psnr", "ssim", "fsim") else 0.9)
-                for key, value in values.items()
-            }
+            theirs = known[row["dataset"], row["protocol"]]
+            for key, mean in theirs["mean"].items():
+                factor = 1.1 if key in ("psnr", "ssim", "fsim") else 0.9
+                row["mean"][key] = mean * factor
+                row["pictures"][key] = [value * factor for value in theirs["pictures"][key]]
     return changed
 
 
@@ -45,22 +45,45 @@ def test_seconds_on_a_gpu_have_a_row_where_there_were_any(results, monkeypatch):
     assert "| training: GPU-seconds | 229.1 | 229.1 |" in text and "CPU-seconds" not in text
 
 
+def verdict(results):
+    text = claims.claim_text(results, "title", "srresnet-x4", "rrim-x4")
+    return text.split("\n\n")[-3:]
+
+
 def test_a_challenger_that_is_better_everywhere_is_said_to_be(results):
-    changed = better_everywhere(results, "rrim-x4", "srresnet-x4")
-    text = claims.claim_text(changed, "title", "srresnet-x4", "rrim-x4")
-    rows = [row for row in results["results"] if row["model"] == "rrim-x4"]
-    count = len({(row["dataset"], *number) for row in rows for number in row["mean"].items()})
-    assert count < sum(len(row["mean"]) for row in rows)
-    assert text.endswith(f"rrim-x4 is better in {count} of {count} numbers.\n")
+    better, surely, worse = verdict(better_everywhere(results, "rrim-x4", "srresnet-x4"))
+    assert better == "rrim-x4 is better in 30 of 30 numbers."
+    assert surely.startswith("Better by 2 standard errors or more: 30: Set5 y PSNR, ")
+    assert worse == "Worse by 2 standard errors or more: 0.\n"
 
 
-def test_where_the_challenger_is_no_better_is_named(results):
+def test_a_number_that_two_protocols_share_counts_once(results):
+    text = claims.claim_text(results, "title", "srresnet-x4", "rrim-x4")
+    (row,) = [line for line in text.splitlines() if line.startswith("| Set5 | report |")]
+    cells = [cell.strip() for cell in row.split("|")[3:-1]]
+    assert [bool(cell) for cell in cells] == [False, False, True, False, False]
+
+
+def test_where_the_challenger_is_surely_worse_is_named(results):
     changed = better_everywhere(results, "rrim-x4", "srresnet-x4")
-    rows = {(r["model"], r["dataset"], r["protocol"]): r["mean"] for r in changed["results"]}
-    rows["rrim-x4", "Set14", "rgb"]["ssim"] = rows["srresnet-x4", "Set14", "rgb"]["ssim"]
-    rows["rrim-x4", "BSD100", "y"]["rmse"] *= 2
+    rows = {(r["model"], r["dataset"], r["protocol"]): r for r in changed["results"]}
+    row = rows["rrim-x4", "BSD100", "y"]
+    row["mean"]["rmse"] *= 2
+    row["pictures"]["rmse"] = [2 * value for value in row["pictures"]["rmse"]]
+    assert verdict(changed)[0] == "rrim-x4 is better in 29 of 30 numbers."
+    assert verdict(changed)[2] == "Worse by 2 standard errors or more: 1: BSD100 y RMSE.\n"
+
+
+def test_a_lead_by_the_luck_of_one_picture_is_no_sure_one(results):
+    changed = copy.deepcopy(results)
+    rows = {(r["model"], r["dataset"], r["protocol"]): r for r in changed["results"]}
+    theirs, ours = (rows[name, "BSD100", "y"] for name in ("srresnet-x4", "rrim-x4"))
+    ours["pictures"]["ssim"] = list(theirs["pictures"]["ssim"])
+    ours["pictures"]["ssim"][0] += 0.5
+    ours["mean"]["ssim"] = theirs["mean"]["ssim"] + 0.005
     text = claims.claim_text(changed, "title", "srresnet-x4", "rrim-x4")
-    assert text.endswith("not in Set14 rgb SSIM, BSD100 y RMSE.\n")
+    assert f"**{ours['mean']['ssim']:.5f}** (+1.0)" in text
+    assert all("BSD100 y SSIM" not in line for line in verdict(changed))
 
 
 def test_results_without_the_models_are_refused_in_one_line(results, tmp_path, capsys):

@@ -9,7 +9,7 @@ from training_runs import write_pictures
 from sr_hub.errors import SRHubError
 from sr_hub.models import RRIM
 from training.data import Pictures
-from training.experiments import share
+from training.experiments import leads, share
 
 TINY = {"channels": 8, "groups": 1, "shallow": "3:8", "middle": "3:8", "deep": "3:8"}
 
@@ -44,7 +44,7 @@ def test_a_lead_is_above_zero_where_the_blend_is_better(psnr, tmp_path):
 
 
 def test_a_lead_is_as_sure_as_the_pictures_agree():
-    mean, sure = share.lead([0.1, 0.2, 0.3])
+    mean, sure = leads.lead([0.1, 0.2, 0.3])
     assert mean == pytest.approx(0.2)
     assert sure == pytest.approx(0.2 / (0.1 / 3**0.5))
 

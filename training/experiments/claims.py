@@ -3,13 +3,16 @@
 `python -m training.experiments.claims` prints Markdown, or writes it with `--out FILE`. The scores
 are the stored ones of `eval`, the costs those of the networks, and how long and to what loss each
 was trained is what its `training.json` says. Scores have a digit more than in the tables of
-results; one of the challenger is bold where it is better, and where it is not is said below. LPIPS
-is the same under every protocol, and PSNR and SSIM are under `rgb` and `report`: what has been said
-once is left out, and counted once.
+results; one of the challenger is bold where it is better. In brackets is how sure that is: its lead
+in standard errors over the pictures of the set (`leads.py`). LPIPS is the same under every
+protocol, and PSNR, SSIM and, but for its unit, RMSE are under `rgb` and `report`: what has been
+said once is left out, and counted once.
 """
 
 import argparse
 import sys
+from dataclasses import dataclass
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,11 @@ from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
 from sr_hub.folder import TRAINING_FILE
+from sr_hub.metrics import REPORT_PEAK, Protocol
 from sr_hub.models import load_model
 from sr_hub.records import RESULTS, read_results
-from sr_hub.tables import HIGHER_IS_BETTER, columns_of, rows_of
 from training.command import command
+from training.experiments.leads import SURE, gain, lead
 
 CLAIMS = (
     ("RRIM against SRResNet", "srresnet-x4", "rrim-x4"),
@@ -70,11 +74,9 @@ def claim_text(results: dict[str, Any], title: str, known: str, challenger: str)
     for name in (known, challenger):
         if name not in results["models"] or name not in bundled_models():
             raise SRHubError(f"there is no {name}, or the results do not have it")
-    scores, lost = _scores(results, known, challenger)
-    wins = scores.count("**") // 2
-    said = f"{challenger} is better in {wins} of {wins + len(lost)} numbers"
-    rest = f"; not in {', '.join(lost)}" if lost else ""
-    return f"## {title}\n\n{_costs(results, known, challenger)}\n{scores}\n{said}{rest}.\n"
+    numbers = _numbers(results, known, challenger)
+    said = _verdict(challenger, numbers)
+    return f"## {title}\n\n{_costs(results, known, challenger)}\n{_table(numbers)}\n{said}\n"
 
 
 def _costs(results: dict[str, Any], *names: str) -> str:
@@ -101,39 +103,84 @@ def _unsaid(key: str) -> str:
     return "none" if key == "gpu_seconds" else "not known"
 
 
-def _scores(results: dict[str, Any], known: str, challenger: str) -> tuple[str, list[str]]:
-    """The table of scores, and the numbers in which the challenger is not better; each once."""
-    lines, lost, seen = [], [], set()
-    for dataset in results["datasets"]:
-        for protocol in results["protocols"]:
-            rows = rows_of(results, dataset, protocol)
-            pair = [row for name in (known, challenger) for row in rows if row.model == name]
-            columns = [column for column in COLUMNS if column in columns_of(pair)]
-            if len(pair) < 2:
+@dataclass(frozen=True)
+class Number:
+    """One metric of both networks on one set under one protocol."""
+
+    dataset: str
+    protocol: str
+    metric: str
+    known: float
+    challenger: float
+    sure: float
+    """The challenger's lead in standard errors; below 0 where it is behind."""
+
+    @property
+    def name(self) -> str:
+        """Such as "Set5 y PSNR"."""
+        return f"{self.dataset} {self.protocol} {self.metric.upper()}"
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the challenger's mean is better, by however little."""
+        return gain(self.metric, self.challenger, self.known) > 0
+
+    @property
+    def cell(self) -> str:
+        """Both means, the challenger's bold where it is better, and how sure that is."""
+        digits = 3 if self.metric == "psnr" else 5
+        mark = "**" if self.is_better else ""
+        ours = f"{mark}{self.challenger:.{digits}f}{mark}"
+        return f"{self.known:.{digits}f} → {ours} ({self.sure:+.1f})"
+
+
+def _numbers(results: dict[str, Any], known: str, challenger: str) -> list[Number]:
+    """What both were measured by, each once."""
+    stored = {(r["dataset"], r["protocol"], r["model"]): r for r in results["results"]}
+    numbers, seen = [], set()
+    for dataset, protocol in product(results["datasets"], results["protocols"]):
+        theirs, ours = (stored.get((dataset, protocol, name)) for name in (known, challenger))
+        if not theirs or not ours:
+            continue
+        for metric in COLUMNS:
+            if metric not in ours["mean"] or metric not in theirs["mean"]:
                 continue
-            if not lines:
-                lines = [
-                    "| set | protocol | " + " | ".join(map(str.upper, columns)) + " |",
-                    "|---|---|" + "---:|" * len(columns),
-                ]
-            values = {column: [row.values[column] for row in pair] for column in columns}
-            new = [c for c in columns if (dataset, c, *values[c]) not in seen]
-            seen |= {(dataset, column, *values[column]) for column in columns}
-            better = {column for column in new if _is_better(column, *values[column])}
-            lost += [f"{dataset} {protocol} {c.upper()}" for c in new if c not in better]
-            cells = [_cell(c, *values[c], c in better) if c in new else "" for c in columns]
-            lines.append(f"| {dataset} | {protocol} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n", lost
+            unit = REPORT_PEAK / 255 if (protocol, metric) == (Protocol.REPORT, "rmse") else 1
+            means = theirs["mean"][metric], ours["mean"][metric]
+            key = (dataset, metric, *(f"{unit * mean:.5g}" for mean in means))
+            if key not in seen:
+                pictures = zip(theirs["pictures"][metric], ours["pictures"][metric], strict=True)
+                _, sure = lead([gain(metric, new, old) for old, new in pictures])
+                numbers.append(Number(dataset, protocol, metric, *means, sure))
+            seen.add(key)
+    return numbers
 
 
-def _is_better(column: str, known: float, challenger: float) -> bool:
-    return challenger > known if column in HIGHER_IS_BETTER else challenger < known
+def _table(numbers: list[Number]) -> str:
+    columns = [column for column in COLUMNS if any(n.metric == column for n in numbers)]
+    lines = [
+        "| set | protocol | " + " | ".join(map(str.upper, columns)) + " |",
+        "|---|---|" + "---:|" * len(columns),
+    ]
+    for (dataset, protocol), row in groupby(numbers, lambda n: (n.dataset, n.protocol)):
+        cells = {number.metric: number.cell for number in row}
+        line = " | ".join(cells.get(column, "") for column in columns)
+        lines.append(f"| {dataset} | {protocol} | {line} |")
+    return "\n".join(lines) + "\n"
 
 
-def _cell(column: str, known: float, challenger: float, better: bool) -> str:
-    digits = 3 if column == "psnr" else 5
-    mark = "**" if better else ""
-    return f"{known:.{digits}f} → {mark}{challenger:.{digits}f}{mark}"
+def _verdict(challenger: str, numbers: list[Number]) -> str:
+    """In how many numbers the challenger is better, and in which that is sure."""
+    better = sum(number.is_better for number in numbers)
+    said = [f"{challenger} is better in {better} of {len(numbers)} numbers."]
+    surely = {
+        "better": [number.name for number in numbers if number.sure >= SURE],
+        "worse": [number.name for number in numbers if number.sure <= -SURE],
+    }
+    for word, names in surely.items():
+        which = f": {', '.join(names)}" if names else ""
+        said.append(f"{word.capitalize()} by {SURE} standard errors or more: {len(names)}{which}.")
+    return "\n\n".join(said)
 
 
 if __name__ == "__main__":

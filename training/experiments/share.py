@@ -1,14 +1,11 @@
 """How much of a GAN stage to ship: `python -m training.experiments.share PSNR GAN RIVAL --val DIR`.
 
 Blends of the PSNR stage and the GAN stage are compared with a rival on pictures of validation, by
-PSNR, SSIM, FSIM and RMSE (protocol "report") and LPIPS. A lead is the mean over the pictures of how
-much better the blend is; divided by its standard error it says how sure the lead is on pictures
-that nobody has seen, and makes dB and distances comparable. The share to take is the one whose
-least sure lead is the surest.
+PSNR, SSIM, FSIM and RMSE (protocol "report") and LPIPS, picture by picture (`leads.py`). The share
+to take is the one whose least sure lead is the surest.
 """
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,10 +20,10 @@ from sr_hub.evaluate import LPIPS, score
 from sr_hub.interpolate import interpolate
 from sr_hub.metrics import METRICS, Protocol
 from sr_hub.models import load_model
-from sr_hub.tables import HIGHER_IS_BETTER
 from training.command import command
 from training.config import TrainConfig
 from training.data import Pictures
+from training.experiments.leads import gain, lead
 from training.steps import Context
 from training.validation import Distance, enlarge, validation_pair
 
@@ -77,8 +74,7 @@ def compare(
         )[Protocol.REPORT]
         for share, lists in gains.items():
             for measure, values in lists.items():
-                gain = scores[str(share)][measure] - scores["rival"][measure]
-                values.append(gain if measure in HIGHER_IS_BETTER else -gain)
+                values.append(gain(measure, scores[str(share)][measure], scores["rival"][measure]))
     return {
         share: {measure: lead(values) for measure, values in lists.items()}
         for share, lists in gains.items()
@@ -95,13 +91,6 @@ def _outputs(
         pictures, index, config.validation_side, models[0].scale, config.degradation
     )
     return [enlarge(model.eval(), lr, context) for model in models], hr
-
-
-def lead(gains: list[float]) -> tuple[float, float]:
-    """The mean, and how many of its standard errors it is."""
-    values = torch.tensor(gains, dtype=torch.float64)
-    mean, error = values.mean().item(), values.std().item() / math.sqrt(len(gains))
-    return mean, mean / error if error else math.copysign(math.inf, mean) if mean else 0.0
 
 
 def surest(leads: dict[float, dict[str, tuple[float, float]]]) -> float:
