@@ -13,9 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from huggingface_hub import CommitInfo, ModelCard, PyTorchModelHubMixin
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from sr_hub.bundled import add_what_is_known
@@ -41,6 +42,23 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
     """The enlargement factors that the source of the network allows."""
 
     scale: int
+
+    _unrecorded: tuple[str, ...] = ()
+    """Arguments that were given and that no config can hold."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        """Refuse numbers of numpy and torch: the mixin would drop them from the config."""
+        names = list(cls._hub_mixin_init_parameters)[1:]
+        given = dict(zip(names, args, strict=False)) | kwargs
+        for name, value in given.items():
+            if isinstance(value, np.generic) or (isinstance(value, Tensor) and value.ndim == 0):
+                kind = f"{type(value).__module__}.{type(value).__name__}"
+                raise SRHubError(
+                    f"{name} of {cls.__name__} is a {kind}: give a plain int, float, bool or str"
+                )
+        network = super().__new__(cls, *args, **kwargs)
+        network._unrecorded = tuple(name for name in given if not cls._is_jsonable(given[name]))
+        return network
 
     def __init__(self, *, scale: int) -> None:
         super().__init__()
@@ -103,7 +121,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         if options and not push_to_hub:
             raise SRHubError(f"{next(iter(options))} is an option of push_to_hub=True")
         folder = Path(save_directory)
-        save_folder(self, self.arguments, folder)
+        self._save(folder)
         if not (keep_card and (folder / CARD_FILE).is_file()):
             text = card_text(folder, self.facts(), repo_id=repo_id)
             write_text(folder / CARD_FILE, text)
@@ -140,7 +158,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         """
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / repo_id.rsplit("/", 1)[-1]
-            save_folder(self, self.arguments, folder)
+            self._save(folder)
             add_what_is_known(folder)
             write_text(folder / CARD_FILE, self.generate_model_card(folder, repo_id).content)
             files = {path.name: path for path in sorted(folder.iterdir())}
@@ -155,6 +173,14 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
                 token=token,
                 create_pr=create_pr,
             )
+
+    def _save(self, folder: Path) -> None:
+        if self._unrecorded:
+            raise SRHubError(
+                f"not saved, since it would not load: no config can hold {self._unrecorded[0]} of "
+                f"{type(self).__name__}"
+            )
+        save_folder(self, self.arguments, folder)
 
     def generate_model_card(self, folder: str | Path, repo_id: str | None = None) -> ModelCard:
         """The card of the checkpoint in a Hub folder of this network."""

@@ -6,6 +6,7 @@ import resource
 import struct
 import time
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -290,6 +291,39 @@ def test_what_would_not_load_is_not_saved(tmp_path):
         with pytest.raises(SRHubError, match=message):
             network.push_to_hub("user/own")
     assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("trunk_scale", np.float32(0.5), "numpy.float32"),
+        ("trunk_scale", np.float64(0.5), "numpy.float64"),
+        ("bicubic_skip", np.bool_(False), "numpy.bool"),
+        ("groups", np.int64(1), "numpy.int64"),
+        ("deep", np.str_("3:16"), "numpy.str_"),
+        ("trunk_scale", torch.tensor(0.5), "torch.Tensor"),
+    ],
+)
+def test_a_number_that_no_config_can_hold_is_refused_where_it_is_given(name, value, kind):
+    with pytest.raises(SRHubError, match=f"{name} of RRIM is a {kind}: give a plain int, float"):
+        RRIM(**{"groups": 1, name: value})
+
+
+def test_a_network_made_of_what_no_config_can_hold_works_and_is_not_saved(tmp_path):
+    class Around(SRModel):
+        def __init__(self, inner: torch.nn.Module | None = None, *, sizes: list = (8, 8)) -> None:
+            super().__init__(scale=4)
+            self.inner, self.sizes = inner or ESPCN(), sizes
+
+        def forward(self, x):
+            return self.inner(x)
+
+    assert Around(ESPCN())(torch.rand(1, 3, 2, 2)).shape == (1, 3, 8, 8)
+    with pytest.raises(SRHubError, match=r"not saved, .*no config can hold inner of Around"):
+        Around(ESPCN()).save_pretrained(tmp_path / "own")
+    assert not (tmp_path / "own").exists()
+    Around(sizes=[4, 2]).save_pretrained(tmp_path / "own")
+    assert Around.from_folder(tmp_path / "own").sizes == [4, 2]
 
 
 def test_an_interrupted_save_leaves_the_old_files(folder, monkeypatch):
