@@ -25,7 +25,7 @@ from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
 from sr_hub.folder import CARD_FILE, load_folder, save_folder
 from sr_hub.hub import fetch
-from sr_hub.upload import has_card, upload
+from sr_hub.upload import full_id, upload_folder
 
 CARD_OUTPUT = (720, 1280)
 """Height and width of the output for which cards state the multiply-adds, as papers do."""
@@ -109,9 +109,9 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
             save_directory: the folder, made if it is not there. What `training.json` in it says
                 goes into the card; see `card.py`.
             repo_id: the name by which readers of the card load the model; the folder's own name
-                by default.
+                by default. The repository where it goes up; without an owner, that of the token.
             keep_card: leave a card that is there as it is.
-            push_to_hub: call the method of that name too, and return its commit.
+            push_to_hub: upload what the folder holds of a model, and return the commit.
             options: of `push_to_hub`, like `private`.
 
         Raises:
@@ -122,12 +122,14 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
             raise SRHubError(f"{next(iter(options))} is an option of push_to_hub=True")
         folder = Path(save_directory)
         self._save(folder)
+        if push_to_hub:
+            repo_id = full_id(repo_id or folder.resolve().name, token=options.get("token"))
+        facts = self.facts()
         if not (keep_card and (folder / CARD_FILE).is_file()):
-            text = card_text(folder, self.facts(), repo_id=repo_id)
-            write_text(folder / CARD_FILE, text)
+            write_text(folder / CARD_FILE, card_text(folder, facts, repo_id=repo_id))
         if not push_to_hub:
             return None
-        return self.push_to_hub(repo_id or folder.name, keep_card=keep_card, **options)
+        return upload_folder(folder, facts, repo_id, keep_card=keep_card, **options)
 
     def push_to_hub(
         self,
@@ -145,7 +147,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         A bundled model goes up with all that its folder says about its training and speed.
 
         Args:
-            repo_id: "user/repo", made if it is not there.
+            repo_id: "user/repo", or "repo" for the owner of the token; made if it is not there.
             private: make a new repository private (True) or public (False).
             token: a Hub token, True for the stored one.
             branch: branch to commit to, made if it is not there; the main branch by default.
@@ -157,21 +159,19 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
             SRHubError: if the Hub refuses, or cannot be reached.
         """
         with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary) / repo_id.rsplit("/", 1)[-1]
+            folder = Path(temporary)
             self._save(folder)
             add_what_is_known(folder)
-            write_text(folder / CARD_FILE, self.generate_model_card(folder, repo_id).content)
-            files = {path.name: path for path in sorted(folder.iterdir())}
-            if keep_card and has_card(repo_id, revision=branch, token=token):
-                del files[CARD_FILE]
-            return upload(
-                files,
+            return upload_folder(
+                folder,
+                self.facts(),
                 repo_id,
-                message=commit_message or f"Upload {type(self).__name__} x{self.scale}",
                 private=private,
-                revision=branch,
                 token=token,
+                branch=branch,
+                commit_message=commit_message,
                 create_pr=create_pr,
+                keep_card=keep_card,
             )
 
     def _save(self, folder: Path) -> None:

@@ -1,19 +1,15 @@
 """Hub folders to the Hub: the folder is checked, its card renewed, and it goes up in one commit."""
 
-import logging
 from pathlib import Path
 
 from huggingface_hub import CommitInfo
 
-from sr_hub.bundled import extras
 from sr_hub.card import card_text
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
-from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from sr_hub.folder import CARD_FILE
 from sr_hub.models import load_model
-from sr_hub.upload import has_card, upload
-
-logger = logging.getLogger(__name__)
+from sr_hub.upload import upload_folder
 
 
 def push_folder(
@@ -33,7 +29,7 @@ def push_folder(
 
     Args:
         folder: a Hub folder; it must load.
-        repo_id: "user/repo", made if it is not there.
+        repo_id: "user/repo", or "repo" for the owner of the token; made if it is not there.
         private: make a new repository private (True) or public (False).
         revision: branch to commit to, made if it is not there; the main branch by default.
         keep_card: keep the card that the repository has, or else the one in the folder, word for
@@ -48,22 +44,15 @@ def push_folder(
     folder = Path(folder)
     if not folder.is_dir():
         raise SRHubError(f"there is no folder {folder}")
-    model = load_model(folder)
-    files: dict[str, Path | bytes] = {name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE)}
-    files |= {path.name: path for path in extras(folder)}
-    if keep_card and has_card(repo_id, revision=revision, token=token):
-        logger.info("%s keeps its card", repo_id)
-    elif keep_card and (folder / CARD_FILE).is_file():
-        files[CARD_FILE] = folder / CARD_FILE
-    else:
-        files[CARD_FILE] = card_text(folder, model.facts(), repo_id=repo_id).encode()
-    return upload(
-        files,
+    return upload_folder(
+        folder,
+        load_model(folder).facts(),
         repo_id,
-        message=message or f"Upload {type(model).__name__} x{model.scale}",
         private=private,
-        revision=revision,
         token=token,
+        branch=revision,
+        commit_message=message,
+        keep_card=keep_card,
     )
 
 

@@ -1,14 +1,84 @@
-"""Files to the Hub: one upload, one commit."""
+"""Hub folders to the Hub: what of a folder goes up, under whose name, in one commit."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
+from sr_hub.bundled import extras
+from sr_hub.card import NetworkFacts, card_text
 from sr_hub.errors import SRHubError
-from sr_hub.folder import CARD_FILE
+from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.retries import FAILURES, persist, summary
+
+logger = logging.getLogger(__name__)
+
+
+def upload_folder(
+    folder: Path,
+    network: NetworkFacts,
+    repo_id: str,
+    *,
+    private: bool | None = None,
+    token: str | bool | None = None,
+    branch: str | None = None,
+    commit_message: str | None = None,
+    create_pr: bool = False,
+    keep_card: bool = False,
+) -> CommitInfo:
+    """Put a sound Hub folder on the Hub; `publish.push_folder` tells what goes up.
+
+    Args:
+        folder: config, weights and what may lie beside them.
+        network: what its network says of itself, for the card.
+        repo_id: "user/repo", or "repo" for the owner of the token.
+        private: make a new repository private (True) or public (False).
+        token: a Hub token, True for the stored one.
+        branch: branch to commit to; the main branch by default.
+        commit_message: first line of the commit.
+        create_pr: open a pull request instead of changing the branch.
+        keep_card: keep the card that the repository has, or else the one in the folder.
+
+    Raises:
+        SRHubError: if the Hub refuses, or cannot be reached.
+    """
+    repo_id = full_id(repo_id, token=token)
+    files: dict[str, Path | bytes] = {name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE)}
+    files |= {path.name: path for path in extras(folder)}
+    if keep_card and has_card(repo_id, revision=branch, token=token):
+        logger.info("%s keeps its card", repo_id)
+    elif keep_card and (folder / CARD_FILE).is_file():
+        files[CARD_FILE] = folder / CARD_FILE
+    else:
+        files[CARD_FILE] = card_text(folder, network, repo_id=repo_id).encode()
+    return upload(
+        files,
+        repo_id,
+        message=commit_message or f"Upload {network.architecture} x{network.scale}",
+        private=private,
+        revision=branch,
+        token=token,
+        create_pr=create_pr,
+    )
+
+
+def full_id(repo_id: str, *, token: str | bool | None = None) -> str:
+    """A repository's name with its owner: that of the token, where none is named.
+
+    Raises:
+        SRHubError: if the Hub does not say whose the token is.
+    """
+    if "/" in repo_id:
+        return repo_id
+    try:
+        return f"{persist(HfApi(token=token).whoami)['name']}/{repo_id}"
+    except FAILURES as error:
+        raise SRHubError(
+            f"name the owner, like user/{repo_id}: the Hub did not say who you are: "
+            f"{summary(error)}"
+        ) from error
 
 
 def upload(
@@ -28,7 +98,7 @@ def upload(
 
     Args:
         files: a local file or the content itself, for each path in the repository.
-        repo_id: "user/repo", or "repo" for the owner of the token.
+        repo_id: "user/repo".
         message: first line of the commit.
         private: make a new repository private (True) or public (False).
         revision: branch to commit to; the main branch by default.
@@ -65,13 +135,8 @@ def has_card(repo_id: str, *, revision: str | None = None, token: str | bool | N
         SRHubError: if the Hub cannot be asked.
     """
     api = HfApi(token=token)
-
-    def ask() -> bool:
-        name = repo_id if "/" in repo_id else f"{api.whoami()['name']}/{repo_id}"
-        return api.file_exists(name, CARD_FILE, revision=revision)
-
     try:
-        return persist(ask)
+        return persist(lambda: api.file_exists(repo_id, CARD_FILE, revision=revision))
     except FAILURES as error:
         raise SRHubError(
             f"the Hub did not say if {repo_id} has a card: {_explain(error)}"

@@ -63,6 +63,51 @@ def test_saving_pushes_on_request(hub, tmp_path):
         model.save_pretrained(tmp_path / "own", private=True)
 
 
+def pushed(hub, name, branch="main"):
+    """The files of a repository."""
+    repo = hub.repo(name)
+    return repo.commits[repo.branches[branch]]
+
+
+def test_what_saving_wrote_is_what_it_pushes(hub, tmp_path):
+    folder, model = tmp_path / "moths", small()
+    folder.mkdir()
+    (folder / "training.json").write_text('{"about": "Tuned on moths.", "license": "mit"}')
+    model.save_pretrained(folder, repo_id="user/moths", push_to_hub=True)
+    files = pushed(hub, "user/moths")
+    for path in folder.iterdir():
+        assert files[path.name] == path.read_bytes()
+    assert b"Tuned on moths." in files[CARD_FILE] and b"license: mit" in files[CARD_FILE]
+
+    (folder / CARD_FILE).write_text("By hand.")
+    model.save_pretrained(folder, repo_id="user/other", keep_card=True, push_to_hub=True)
+    assert (folder / CARD_FILE).read_text() == "By hand."
+    assert pushed(hub, "user/other")[CARD_FILE] == b"By hand."
+
+
+def test_a_push_without_an_owner_goes_to_the_tokens_and_its_card_says_so(
+    hub, tmp_path, monkeypatch
+):
+    model = small()
+    model.push_to_hub("first")
+    model.save_pretrained(tmp_path / "second", push_to_hub=True)
+    push_folder(tmp_path / "second", "third")
+    (tmp_path / "fourth").mkdir()
+    monkeypatch.chdir(tmp_path / "fourth")
+    model.save_pretrained(".", push_to_hub=True)
+    for name in ("first", "second", "third", "fourth"):
+        card = pushed(hub, f"user/{name}")[CARD_FILE].decode()
+        assert f'Upscaler("user/{name}")' in card
+    assert 'Upscaler("user/fourth")' in Path(CARD_FILE).read_text()
+
+
+def test_a_push_without_an_owner_and_a_token_asks_for_one(hub, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(SRHubError, match="name the owner, like user/mine"):
+        small().push_to_hub("mine")
+    assert not hub.repos
+
+
 def test_every_bundled_checkpoint_goes_up_and_comes_back(hub):
     for name, folder in bundled_models().items():
         push_folder(folder, f"user/{name}")
