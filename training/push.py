@@ -15,9 +15,10 @@ from typing import Any
 from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
-from sr_hub.folder import CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE
+from sr_hub.folder import CARD_FILE, CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
+from sr_hub.upload import full_id
 from training.checkpoint import LAST_FILE, read_state
 from training.command import command
 from training.journal import LOG_FILE, read_log, read_run
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.push", description=__doc__)
     add = parser.add_argument
     add("run", type=Path, help="folder of the run")
-    add("repo", help="Hub id, user/repo")
+    add("repo", help="Hub id, user/repo; without an owner, of the token's")
     add("--which", default="best", help="best (default), model (the last) or step-0010000")
     add("--out", type=Path, help="folder to gather it in; RUN/push if left out")
     add(
@@ -44,23 +45,30 @@ def main(arguments: list[str] | None = None) -> int:
     add("--half", action="store_true", help="store the weights in 16 bits, half the size")
     add("--private", action="store_true", default=None, help="make a new repository private")
     add("--branch", help="branch to commit to, made if it is not there; else main")
-    add("--keep-card", action="store_true", help="leave the card that the repository has")
+    add(
+        "--keep-card",
+        action="store_true",
+        help="leave the card that the repository has, or else the one in the folder",
+    )
     add("--dry-run", action="store_true", help="write the folder, upload nothing")
     options = parser.parse_args(arguments)
+    repo_id, out = full_id(options.repo), options.out or options.run / "push"
+    keeps = options.keep_card and (out / CARD_FILE).is_file()
     folder = gather(
         options.run,
-        options.out or options.run / "push",
+        out,
         which=options.which,
         facts=options.facts,
         half=options.half,
     )
-    write_card(folder, repo_id=options.repo)
+    if not keeps:
+        write_card(folder, repo_id=repo_id)
     if options.dry_run:
         sys.stdout.write(f"{folder}\n")
         return 0
     commit = push_folder(
         folder,
-        options.repo,
+        repo_id,
         private=options.private,
         revision=options.branch,
         keep_card=options.keep_card,
@@ -72,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
 def gather(
     run: Path, out: Path, *, which: str = "best", facts: Path | None = None, half: bool = False
 ) -> Path:
-    """Write the Hub folder of a run, without its card; the folder.
+    """Write the Hub folder of a run, except its card; a card that is there stays. The folder.
 
     Args:
         run: folder of the run.
@@ -93,7 +101,7 @@ def gather(
     row = row_of_model(run, rows) if which == "model" else chosen_row(rows, which)
     out.mkdir(parents=True, exist_ok=True)
     if half:
-        load_model(source).half().save_pretrained(out)
+        load_model(source).half().save_pretrained(out, keep_card=True)
     else:
         for name in (CONFIG_FILE, WEIGHTS_FILE):
             shutil.copyfile(source / name, out / name)
