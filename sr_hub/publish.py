@@ -25,7 +25,8 @@ def push_folder(
     """Upload a Hub folder in one commit; without changes no commit is made.
 
     What goes up: config, weights, card, `bundled.EXTRAS` and pictures; nothing else that lies in
-    the folder, and nothing in the folder changes.
+    the folder, and nothing in the folder changes. What the repository holds of `bundled.EXTRAS`,
+    and a `comparison.png`, goes if the folder has none: it is about other weights.
 
     Args:
         folder: a Hub folder; it must load.

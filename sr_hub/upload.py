@@ -1,14 +1,14 @@
 """Hub folders to the Hub: what of a folder goes up, under whose name, in one commit."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
-from sr_hub.bundled import extras
-from sr_hub.card import NetworkFacts, card_text
+from sr_hub.bundled import EXTRAS, extras
+from sr_hub.card import PICTURE_FILE, NetworkFacts, card_text
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.retries import FAILURES, persist, summary
@@ -29,6 +29,8 @@ def upload_folder(
     keep_card: bool = False,
 ) -> CommitInfo:
     """Put a sound Hub folder on the Hub; `publish.push_folder` tells what goes up.
+
+    Where the repository's card stays, so does the `comparison.png` that it may show.
 
     Args:
         folder: config, weights and what may lie beside them.
@@ -56,6 +58,7 @@ def upload_folder(
     return upload(
         files,
         repo_id,
+        replaced=(*EXTRAS, PICTURE_FILE) if CARD_FILE in files else EXTRAS,
         message=commit_message or f"Upload {network.architecture} x{network.scale}",
         private=private,
         revision=branch,
@@ -85,6 +88,7 @@ def upload(
     files: Mapping[str, Path | bytes],
     repo_id: str,
     *,
+    replaced: Collection[str],
     message: str,
     private: bool | None = None,
     revision: str | None = None,
@@ -99,6 +103,7 @@ def upload(
     Args:
         files: a local file or the content itself, for each path in the repository.
         repo_id: "user/repo".
+        replaced: paths that are deleted where they are not among `files`.
         message: first line of the commit.
         private: make a new repository private (True) or public (False).
         revision: branch to commit to; the main branch by default.
@@ -116,9 +121,13 @@ def upload(
             raise SRHubError(f"{name} exists and is public; give another name, or make it private")
         if revision not in (None, "main") and not revision.startswith("refs/"):
             api.create_branch(name, branch=revision, exist_ok=True)
-        additions = [CommitOperationAdd(path, content) for path, content in files.items()]
+        there = api.list_repo_files(name, revision=revision)
+        operations = [
+            *(CommitOperationAdd(path, content) for path, content in files.items()),
+            *(CommitOperationDelete(path) for path in {*replaced}.difference(files) & {*there}),
+        ]
         return api.create_commit(
-            name, additions, commit_message=message, revision=revision, create_pr=create_pr
+            name, operations, commit_message=message, revision=revision, create_pr=create_pr
         )
 
     try:

@@ -128,6 +128,21 @@ def test_a_bundled_model_goes_up_with_what_is_known_of_it(hub):
     assert files[CARD_FILE].replace(b"mine", b"theirs") == others[CARD_FILE]
 
 
+def test_a_push_of_other_weights_leaves_nothing_that_was_said_of_the_old_ones(hub):
+    model = load_model("espcn-x4")
+    model.push_to_hub("user/espcn")
+    assert {"training.json", "metrics.json", "comparison.png"} <= pushed(hub, "user/espcn").keys()
+    for name in ("notes.txt", "logs/training.json"):
+        HfApi().upload_file(path_or_fileobj=b"mine", path_in_repo=name, repo_id="user/espcn")
+    with torch.no_grad():
+        next(model.parameters()).add_(0.01)
+    model.push_to_hub("user/espcn", keep_card=True)
+    assert "comparison.png" in pushed(hub, "user/espcn"), "the card that stays shows it"
+    model.push_to_hub("user/espcn")
+    own = {".gitattributes", "notes.txt", "logs/training.json"}
+    assert pushed(hub, "user/espcn").keys() == {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE} | own
+
+
 def test_the_push_command_takes_a_folder_and_prints_its_commit(hub, tmp_path):
     model = small()
     model.save_pretrained(tmp_path / "mine")
