@@ -19,7 +19,7 @@ from huggingface_hub import CommitInfo, ModelCard, PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from sr_hub.bundled import add_what_is_known
+from sr_hub.bundled import add_what_is_known, what_was_known
 from sr_hub.card import NetworkFacts, card_text
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
@@ -105,6 +105,9 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
     ) -> CommitInfo | None:
         """Write `config.json`, `model.safetensors` and the card `README.md`, each file whole.
 
+        Beside a bundled model goes what its folder says of it, unless `training.json` is there; it
+        is taken away again when other weights are saved over it.
+
         Args:
             save_directory: the folder, made if it is not there. What `training.json` in it says
                 goes into the card; see `card.py`.
@@ -161,7 +164,6 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             self._save(folder)
-            add_what_is_known(folder)
             return upload_folder(
                 folder,
                 self.facts(),
@@ -180,7 +182,11 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
                 f"not saved, since it would not load: no config can hold {self._unrecorded[0]} of "
                 f"{type(self).__name__}"
             )
+        stale = what_was_known(folder)
         save_folder(self, self.arguments, folder)
+        for path in stale:
+            path.unlink()
+        add_what_is_known(folder)
 
     def generate_model_card(self, folder: str | Path, repo_id: str | None = None) -> ModelCard:
         """The card of the checkpoint in a Hub folder of this network."""

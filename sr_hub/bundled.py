@@ -1,9 +1,8 @@
 """The checkpoints that come with the package, and what their folders say beside the weights."""
 
-import filecmp
-import shutil
 from pathlib import Path
 
+from sr_hub.files import write_whole
 from sr_hub.folder import CONFIG_FILE, SOURCE_FILE, SPEED_FILE, TRAINING_FILE, WEIGHTS_FILE
 
 CHECKPOINTS = Path(__file__).with_name("checkpoints")
@@ -24,8 +23,33 @@ def extras(folder: Path) -> list[Path]:
 
 
 def add_what_is_known(folder: Path) -> None:
-    """Copy the extras of the bundled model that has the same weights, if there is one."""
-    for bundled in bundled_models().values():
-        if filecmp.cmp(bundled / WEIGHTS_FILE, folder / WEIGHTS_FILE, shallow=False):
-            for path in extras(bundled):
-                shutil.copyfile(path, folder / path.name)
+    """Copy the extras of the bundled model that has the same weights, if there is one.
+
+    A folder with a `training.json` speaks for itself, and no file is replaced.
+    """
+    if (folder / TRAINING_FILE).exists():
+        return
+    for path in _known(folder):
+        if not (folder / path.name).exists():
+            write_whole(folder / path.name, lambda to, path=path: to.write_bytes(path.read_bytes()))
+
+
+def what_was_known(folder: Path) -> list[Path]:
+    """The files of a folder that are copies of those extras: true of its weights alone."""
+    pairs = [(path, folder / path.name) for path in _known(folder)]
+    return [copy for path, copy in pairs if copy.is_file() and _equal(path, copy)]
+
+
+def _known(folder: Path) -> list[Path]:
+    """The extras of another folder, that of the bundled model with the same weights."""
+    weights = folder / WEIGHTS_FILE
+    if not weights.is_file():
+        return []
+    others = [path for path in bundled_models().values() if not path.samefile(folder)]
+    same = [path for path in others if _equal(path / WEIGHTS_FILE, weights)]
+    return extras(same[0]) if same else []
+
+
+def _equal(path: Path, other: Path) -> bool:
+    # Not `filecmp`, which remembers by the time of a file: one that is written twice at a time.
+    return path.stat().st_size == other.stat().st_size and path.read_bytes() == other.read_bytes()

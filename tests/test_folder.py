@@ -360,6 +360,27 @@ def test_a_bundled_model_is_saved_as_the_same_bytes(name, tmp_path):
     assert (tmp_path / "model.safetensors").read_bytes() == stored.read_bytes()
 
 
+def test_what_is_known_of_a_bundled_model_is_not_said_of_weights_saved_over_it(tmp_path):
+    model = load_model("espcn-x4")
+    model.save_pretrained(tmp_path)
+    assert "license: apache-2.0" in (tmp_path / CARD_FILE).read_text()
+    (tmp_path / "metrics.json").write_text("{}")
+    with torch.no_grad():
+        next(model.parameters()).add_(0.01)
+    model.save_pretrained(tmp_path)
+    assert "license" not in (tmp_path / CARD_FILE).read_text().split("---")[1]
+    names = {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE}
+    assert {path.name for path in tmp_path.iterdir()} == names | {"metrics.json"}, "not a copy"
+
+
+def test_a_folder_with_its_own_facts_is_told_nothing(tmp_path):
+    (tmp_path / "training.json").write_text('{"license": "mit"}')
+    load_model("espcn-x4").save_pretrained(tmp_path)
+    names = {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, "training.json"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert "license: mit" in (tmp_path / CARD_FILE).read_text()
+
+
 def test_numbers_that_16_bits_do_not_hold_stay_in_32(tmp_path):
     model = ESPCN()
     model.save_pretrained(tmp_path)

@@ -128,6 +128,14 @@ def test_a_bundled_model_goes_up_with_what_is_known_of_it(hub):
     assert files[CARD_FILE].replace(b"mine", b"theirs") == others[CARD_FILE]
 
 
+def test_a_bundled_model_that_is_saved_first_goes_up_the_same(hub, tmp_path):
+    model = load_model("espcn-x4")
+    model.push_to_hub("user/mine")
+    model.save_pretrained(tmp_path / "espcn")
+    push_folder(tmp_path / "espcn", "user/mine")
+    assert len(hub.repo("user/mine").commits) == 2, "nothing changed"
+
+
 def test_a_push_of_other_weights_leaves_nothing_that_was_said_of_the_old_ones(hub):
     model = load_model("espcn-x4")
     model.push_to_hub("user/espcn")
