@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from sr_hub.bundled import add_what_is_known, what_was_known
-from sr_hub.card import NetworkFacts, card_text
+from sr_hub.card import NetworkFacts, add_facts, card_text
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
 from sr_hub.folder import CARD_FILE, load_folder, save_folder
@@ -99,6 +99,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         save_directory: str | Path,
         *,
         repo_id: str | None = None,
+        facts: dict[str, Any] | None = None,
         keep_card: bool = False,
         push_to_hub: bool = False,
         **options: Any,  # noqa: ANN401 (each is typed in push_to_hub)
@@ -113,6 +114,8 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
                 goes into the card; see `card.py`.
             repo_id: the name by which readers of the card load the model; the folder's own name
                 by default. The repository where it goes up; without an owner, that of the token.
+            facts: entries for `training.json`, like {"license": "mit", "base_model": "user/x"};
+                `card.TRAINING` lists the keys.
             keep_card: leave a card that is there as it is.
             push_to_hub: upload what the folder holds of a model, and return the commit.
             options: of `push_to_hub`, like `private`.
@@ -124,20 +127,21 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         if options and not push_to_hub:
             raise SRHubError(f"{next(iter(options))} is an option of push_to_hub=True")
         folder = Path(save_directory)
-        self._save(folder)
+        self._save(folder, facts)
         if push_to_hub:
             repo_id = full_id(repo_id or folder.resolve().name, token=options.get("token"))
-        facts = self.facts()
+        network = self.facts()
         if not (keep_card and (folder / CARD_FILE).is_file()):
-            write_text(folder / CARD_FILE, card_text(folder, facts, repo_id=repo_id))
+            write_text(folder / CARD_FILE, card_text(folder, network, repo_id=repo_id))
         if not push_to_hub:
             return None
-        return upload_folder(folder, facts, repo_id, keep_card=keep_card, **options)
+        return upload_folder(folder, network, repo_id, keep_card=keep_card, **options)
 
     def push_to_hub(
         self,
         repo_id: str,
         *,
+        facts: dict[str, Any] | None = None,
         private: bool | None = None,
         token: str | bool | None = None,
         branch: str | None = None,
@@ -151,6 +155,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
 
         Args:
             repo_id: "user/repo", or "repo" for the owner of the token; made if it is not there.
+            facts: entries for `training.json`, as in `save_pretrained`.
             private: make a new repository private (True) or public (False).
             token: a Hub token, True for the stored one.
             branch: branch to commit to, made if it is not there; the main branch by default.
@@ -163,7 +168,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         """
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            self._save(folder)
+            self._save(folder, facts)
             return upload_folder(
                 folder,
                 self.facts(),
@@ -176,7 +181,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
                 keep_card=keep_card,
             )
 
-    def _save(self, folder: Path) -> None:
+    def _save(self, folder: Path, facts: dict[str, Any] | None) -> None:
         if self._unrecorded:
             raise SRHubError(
                 f"not saved, since it would not load: no config can hold {self._unrecorded[0]} of "
@@ -187,6 +192,8 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         for path in stale:
             path.unlink()
         add_what_is_known(folder)
+        if facts:
+            add_facts(folder, facts)
 
     def generate_model_card(self, folder: str | Path, repo_id: str | None = None) -> ModelCard:
         """The card of the checkpoint in a Hub folder of this network."""
@@ -204,6 +211,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
             parameters=self.num_parameters,
             multiply_adds=self.multiply_adds(height, width),
             output_size=(height * self.scale, width * self.scale),
+            declared=self._hub_mixin_info.model_card_data.to_dict(),
         )
 
     @classmethod
@@ -227,6 +235,8 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         local_files_only: bool = False,
         force_download: bool = False,
         max_bytes: int | None = None,
+        map_location: str | torch.device = "cpu",
+        strict: bool = True,
     ) -> Self:
         """The network of a local Hub folder or of a Hub repository; see `from_folder`.
 
@@ -239,11 +249,15 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
             local_files_only: use only what the cache holds.
             force_download: download again what the cache holds.
             max_bytes: refuse a repository whose config and weights are larger than this.
+            map_location: the device to put the network on.
+            strict: the mixin's; always True here.
 
         Raises:
             SRHubError: if it cannot be had, or is not a sound checkpoint of this class;
                 `sr_hub.load_model` finds the class by itself.
         """
+        if not strict:
+            raise SRHubError("strict=False: weights that do not fit are never loaded; leave it out")
         folder = Path(pretrained_model_name_or_path)
         if not folder.is_dir():
             folder = fetch(
@@ -255,7 +269,11 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
                 force_download=force_download,
                 max_bytes=max_bytes,
             )
-        return cls.from_folder(folder)
+        network = cls.from_folder(folder)
+        try:
+            return network.to(map_location)
+        except (RuntimeError, AssertionError, TypeError):
+            raise SRHubError(f"no device {str(map_location)!r} here for map_location") from None
 
 
 def _summary(network: type[SRModel]) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 import jinja2
 
 from sr_hub.errors import SRHubError
+from sr_hub.files import write_text
 from sr_hub.folder import SOURCE_FILE, SPEED_FILE, TRAINING_FILE, WEIGHTS_FILE
 from sr_hub.front_matter import front_matter
 from sr_hub.papers import papers_of
@@ -51,9 +52,10 @@ TRAINING = {
 
 More keys: "about", a sentence or two on this checkpoint; "command", what was run, parts of it
 separated by semicolons; "data", a list of {"name", "pictures", "licences", "url"}; "datasets", Hub
-ids of them; "license" and "license_link" of the weights; "degradation", how the small pictures were
-made, by its name in `DEGRADATIONS` or in words. A "base_model" without an owner is of the owner of
-the card's repository. "losses" with a weight for "adversarial" makes it the card of a GAN.
+ids of them; "license" and "license_link" of the weights; "tags" and "language", for the search of
+the Hub; "degradation", how the small pictures were made, by its name in `DEGRADATIONS` or in words.
+A "base_model" without an owner is of the owner of the card's repository. "losses" with a weight for
+"adversarial" makes it the card of a GAN.
 """
 
 DEGRADATIONS = {
@@ -83,6 +85,8 @@ class NetworkFacts:
     """For an output of `output_size`."""
     output_size: tuple[int, int]
     """Height and width."""
+    declared: dict[str, Any]
+    """Facts that its class states for all weights, like "license" and "tags"."""
 
 
 def card_text(
@@ -111,7 +115,7 @@ def card_text(
     measured = measured_by(checksum, results)
     losses = training.get("losses")
     is_gan = isinstance(losses, dict) and bool(losses.get("adversarial"))
-    facts = {**source, **training}
+    facts = {**network.declared, **source, **training}
     degradation = training.get("degradation", "bicubic")
     values = {
         "front_matter": front_matter(
@@ -193,6 +197,20 @@ def read_facts(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SRHubError(f"{path} is not a JSON object")
     return content
+
+
+def add_facts(folder: Path, facts: dict[str, Any]) -> None:
+    """Put `facts` into the `training.json` of a Hub folder, over what it says under these keys.
+
+    Raises:
+        SRHubError: if they are not plain JSON, or the file cannot be read or written.
+    """
+    path = folder / TRAINING_FILE
+    try:
+        text = json.dumps({**read_facts(path), **facts}, indent=2) + "\n"
+    except TypeError as error:
+        raise SRHubError(f"facts are a dict of plain JSON values: {error}") from None
+    write_text(path, text)
 
 
 def _template() -> jinja2.Template:

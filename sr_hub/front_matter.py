@@ -29,17 +29,20 @@ def front_matter(
         repo_id: the name by which readers load it.
         architecture: the class of its network.
         scale: enlargement factor.
-        facts: what `training.json` and `source.json` say; `sr_hub.card.TRAINING` lists the keys.
+        facts: what the class, `source.json` and `training.json` say; `sr_hub.card.TRAINING` lists
+            the keys.
         measured: the results of these weights.
     """
     results = [result for each in measured for result in _eval_results(each, scale)]
+    tags = (*TAGS, architecture.lower(), *HUB_TAGS, *facts.get("tags", ()))
     return ModelCardData(
+        language=facts.get("language"),
         license=facts.get("license"),
         license_name=facts.get("license_name"),
         license_link=facts.get("license_link"),
-        library_name="sr_hub",
-        pipeline_tag="image-to-image",
-        tags=[*TAGS, architecture.lower(), *HUB_TAGS],
+        library_name=facts.get("library_name", "sr_hub"),
+        pipeline_tag=facts.get("pipeline_tag", "image-to-image"),
+        tags=list(dict.fromkeys(tags)),
         base_model=_base_model(facts, repo_id),
         datasets=facts.get("datasets"),
         metrics=sorted({result.metric_type for result in results}) or None,

@@ -260,6 +260,35 @@ def test_the_card_of_somebody_elses_class_loads_it_by_that_class(tmp_path):
     assert "smallest error" not in text
 
 
+class Licensed(ESPCN, license="mit", tags=["moths"], language=["la"]):
+    """A network with facts of its own."""
+
+
+def test_a_card_says_what_the_class_states_and_the_weights_may_say_otherwise(tmp_path):
+    network = Licensed()
+    network.save_pretrained(tmp_path / "own")
+    data = ModelCard.load(tmp_path / "own" / CARD_FILE).data
+    assert data.license == "mit" and data.language == ["la"]
+    assert {"moths", "super-resolution", "licensed", "pytorch_model_hub_mixin"} <= set(data.tags)
+    network.save_pretrained(tmp_path / "own", facts={"license": "cc0-1.0"})
+    card = ModelCard.load(tmp_path / "own" / CARD_FILE)
+    assert card.data.license == "cc0-1.0" and "| these weights | cc0-1.0 |" in card.text
+
+
+def test_facts_are_given_where_a_network_is_saved_and_add_up(tmp_path):
+    ESPCN().save_pretrained(tmp_path, repo_id="user/x", facts={"license": "mit", "steps": 1000})
+    ESPCN().save_pretrained(
+        tmp_path, facts={"base_model": "espcn-x4", "datasets": ["user/moths"], "steps": 2000}
+    )
+    assert "| steps | 2,000 |" in (tmp_path / CARD_FILE).read_text()
+    data = ModelCard(card_text(tmp_path, ESPCN().facts(), repo_id="user/x")).data
+    assert (data.license, data.base_model) == ("mit", "user/espcn-x4")
+    assert data.datasets == ["user/moths"]
+    for bad in ({"steps": torch.ones(1)}, ["mit"]):
+        with pytest.raises(SRHubError, match="facts are a dict of plain JSON values"):
+            ESPCN().save_pretrained(tmp_path, facts=bad)
+
+
 def test_lpips_is_stated_once_for_each_benchmark_and_as_what_it_is():
     text = (bundled_models()["rrim-x4"] / "README.md").read_text()
     front, body = text.split("\n---\n", 1)

@@ -85,6 +85,13 @@ def test_what_saving_wrote_is_what_it_pushes(hub, tmp_path):
     assert pushed(hub, "user/other")[CARD_FILE] == b"By hand."
 
 
+def test_facts_that_are_given_go_up(hub):
+    model = load_model("espcn-x4")
+    model.push_to_hub("user/espcn", facts={"license": "mit"})
+    assert b"license: mit" in pushed(hub, "user/espcn")[CARD_FILE]
+    assert json.loads(pushed(hub, "user/espcn")["training.json"])["recipe"] == "espcn"
+
+
 def test_a_push_without_an_owner_goes_to_the_tokens_and_its_card_says_so(
     hub, tmp_path, monkeypatch
 ):
@@ -229,6 +236,18 @@ def test_the_class_is_found_by_the_architecture_and_another_is_refused(hub):
     assert isinstance(load_model("user/espcn-x4"), ESPCN)
     with pytest.raises(SRHubError, match="holds a ESPCN, not a RRIM"):
         RRIM.from_pretrained("user/espcn-x4")
+
+
+def test_the_arguments_of_the_mixin_mean_what_they_mean_there(hub):
+    small().push_to_hub("user/rrim-x4")
+    network = RRIM.from_pretrained("user/rrim-x4", map_location="meta", strict=True)
+    assert all(parameter.is_meta for parameter in network.parameters())
+    for options, message in (
+        ({"strict": False}, "strict=False: weights that do not fit are never loaded"),
+        ({"map_location": "gpu"}, "no device 'gpu' here for map_location"),
+    ):
+        with pytest.raises(SRHubError, match=message):
+            RRIM.from_pretrained("user/rrim-x4", **options)
 
 
 def test_names_that_lead_nowhere_say_so(hub):
