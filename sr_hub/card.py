@@ -116,7 +116,7 @@ def card_text(
     losses = training.get("losses")
     is_gan = isinstance(losses, dict) and bool(losses.get("adversarial"))
     facts = {**network.declared, **source, **training}
-    degradation = training.get("degradation", "bicubic")
+    degradation = training.get("degradation")
     values = {
         "front_matter": front_matter(
             repo_id, network.architecture, network.scale, facts, measured
@@ -129,6 +129,7 @@ def card_text(
         "about": training.get("about"),
         "picture": PICTURE_FILE if (folder / PICTURE_FILE).is_file() else None,
         "is_gan": is_gan,
+        "losses": losses,
         "source": source,
         "training": [(TRAINING[key], _plain(training[key])) for key in TRAINING if key in training],
         "data": [DATA_ENTRY | entry for entry in training.get("data", [])],

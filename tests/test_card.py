@@ -163,8 +163,24 @@ def test_a_card_without_facts_says_so_instead_of_guessing(folder):
     assert card.data.license is None
     assert "these weights | not stated" in card.text
     assert "is not recorded here" in card.text
-    assert "It invents detail" not in card.text
+    assert "It invents detail" not in card.text and "smallest error" not in card.text
+    assert "trained on pictures reduced by" not in card.text
     assert "![" not in card.text
+
+
+@pytest.mark.parametrize(
+    ("facts", "known", "unknown"),
+    [
+        ({"base_model": "user/x"}, (), ("smallest error", "reduced by", "It invents")),
+        ({"losses": {"l1": 1.0}}, ("smallest error",), ("reduced by",)),
+        ({"degradation": "bicubic"}, ("reduced by the antialiased bicubic",), ("smallest error",)),
+    ],
+)
+def test_a_card_says_of_the_training_only_what_is_known(folder, facts, known, unknown):
+    (folder / "training.json").write_text(json.dumps(facts))
+    text = card_of(folder).text
+    assert all(words in text for words in known)
+    assert not any(words in text for words in unknown)
 
 
 def test_facts_that_cannot_be_read_are_one_line(folder):
@@ -258,6 +274,14 @@ def test_the_card_of_somebody_elses_class_loads_it_by_that_class(tmp_path):
     assert 'Upscaler(Tuned.from_pretrained("user/tuned"))' in text
     assert "load_model" not in text and "A network of somebody else." in text
     assert "smallest error" not in text
+    assert "Not measured." in text and "sr_hub eval" not in text
+
+
+def test_the_card_of_a_class_that_was_typed_in_says_that_it_must_be_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(Tuned, "__module__", "__main__")
+    Tuned().save_pretrained(tmp_path / "tuned", repo_id="user/tuned")
+    code = (tmp_path / "tuned" / CARD_FILE).read_text().split("```python\n")[1].split("```")[0]
+    assert "# define or import Tuned first" in code and "from __main__" not in code
 
 
 class Licensed(ESPCN, license="mit", tags=["moths"], language=["la"]):
