@@ -24,7 +24,7 @@ from sr_hub.card import NetworkFacts, add_facts, card_text
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
 from sr_hub.folder import CARD_FILE, load_folder, save_folder
-from sr_hub.hub import fetch
+from sr_hub.hub import called, fetch
 from sr_hub.upload import full_id, upload_folder
 
 CARD_OUTPUT = (720, 1280)
@@ -258,10 +258,12 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         """
         if not strict:
             raise SRHubError("strict=False: weights that do not fit are never loaded; leave it out")
-        folder = Path(pretrained_model_name_or_path)
-        if not folder.is_dir():
+        name, folder = str(pretrained_model_name_or_path), Path(pretrained_model_name_or_path)
+        if folder.is_dir():
+            network = cls.from_folder(folder)
+        else:
             folder = fetch(
-                str(pretrained_model_name_or_path),
+                name,
                 revision=revision,
                 token=token,
                 cache_dir=cache_dir,
@@ -269,7 +271,8 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
                 force_download=force_download,
                 max_bytes=max_bytes,
             )
-        network = cls.from_folder(folder)
+            with called(name, folder):
+                network = cls.from_folder(folder)
         try:
             return network.to(map_location)
         except (RuntimeError, AssertionError, TypeError):

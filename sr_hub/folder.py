@@ -80,7 +80,10 @@ def load_folder(network: type[Network], folder: Path) -> Network:
     config = read_config(folder)
     architecture = config.pop("architecture")
     if architecture != network.__name__:
-        raise SRHubError(f"{folder} holds a {architecture}, not a {network.__name__}")
+        raise SRHubError(
+            f"{folder} holds the network {architecture}, not {network.__name__}: "
+            "sr_hub.load_model finds the class by itself"
+        )
     path = folder / WEIGHTS_FILE
     try:
         with safe_open(path, framework="pt") as weights:

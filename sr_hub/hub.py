@@ -9,6 +9,8 @@ damaged download neither loads nor stays in the cache; every failure is one line
 import hashlib
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +101,10 @@ def fetch(
             _check_size(source, _size_on_disk(folder), max_bytes)
             return folder
         if offline:
-            raise SRHubError(f"{source} is not in the cache, and downloads are off")
+            raise SRHubError(
+                f"{source} is not in the cache, and downloads are off; "
+                "there is no such folder either"
+            )
     try:
         return _download(source, force_download=force_download, max_bytes=max_bytes)
     except FAILURES as error:
@@ -109,6 +114,15 @@ def fetch(
         _check_size(source, _size_on_disk(folder), max_bytes)
         logger.warning("%s; using the copy in the cache, %s", _explain(error, source), folder.name)
         return folder
+
+
+@contextmanager
+def called(name: str, folder: Path) -> Iterator[None]:
+    """Errors about a folder of the cache that arise here call it by the name of its repository."""
+    try:
+        yield
+    except SRHubError as error:
+        raise SRHubError(str(error).replace(str(folder), name)) from error
 
 
 def check_repo_id(repo_id: str) -> None:
@@ -133,7 +147,8 @@ def _download(source: _Source, *, force_download: bool, max_bytes: int | None) -
     for name in FILES:
         path = _download_file(source, info.sha, name, force_download=force_download)
         if name == CONFIG_FILE:
-            read_config(path.parent)  # before the weights: they may be gigabytes of another library
+            with called(source.repo_id, path.parent):  # before gigabytes of another library
+                read_config(path.parent)
     _remember(source, info.sha)
     return path.parent
 
@@ -234,7 +249,10 @@ def _explain(error: Exception, source: _Source) -> str:
     if isinstance(error, GatedRepoError):
         return f"{source} asks you to accept its terms on the Hub, and for a token"
     if isinstance(error, RepositoryNotFoundError):
-        return f"{source} is not on the Hub, or is private: check the name, or give a token"
+        return (
+            f"{source} is not on the Hub, or is private: check the name, or give a token; "
+            "there is no such folder either"
+        )
     if isinstance(error, RevisionNotFoundError):
         return f"{source.repo_id} has no branch, tag or commit {source.revision!r}"
     if is_transient(error):

@@ -234,7 +234,7 @@ def test_config_and_weights_are_of_one_commit_though_the_branch_moves(hub, monke
 def test_the_class_is_found_by_the_architecture_and_another_is_refused(hub):
     ESPCN().push_to_hub("user/espcn-x4")
     assert isinstance(load_model("user/espcn-x4"), ESPCN)
-    with pytest.raises(SRHubError, match="holds a ESPCN, not a RRIM"):
+    with pytest.raises(SRHubError, match=r"^user/espcn-x4 holds the network ESPCN, not RRIM"):
         RRIM.from_pretrained("user/espcn-x4")
 
 
@@ -269,6 +269,26 @@ def test_names_that_lead_nowhere_say_so(hub):
     assert not hub.waits
 
 
+def test_an_error_about_a_repository_calls_it_by_its_name(hub):
+    small().push_to_hub("user/rrim-x4")
+    for name, content, message in (
+        (WEIGHTS_FILE, b"broken", "^user/rrim-x4/model.safetensors is damaged"),
+        (CONFIG_FILE, b'{"architecture": "Mine"}', "^user/rrim-x4 holds the network Mine; this"),
+    ):
+        HfApi().upload_file(path_or_fileobj=content, path_in_repo=name, repo_id="user/rrim-x4")
+        for revision in (None, hub.repo("user/rrim-x4").branches["main"]):  # the hub's, the cache's
+            with pytest.raises(SRHubError, match=message) as caught:
+                load_model("user/rrim-x4", revision=revision)
+            assert "snapshots" not in str(caught.value)
+
+
+def test_a_mistyped_folder_is_said_to_be_none(hub, monkeypatch):
+    for offline in (False, True):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", offline)
+        with pytest.raises(SRHubError, match=r"checkpoints/rrim .*; there is no such folder"):
+            load_model("checkpoints/rrim")
+
+
 def test_weights_of_another_library_are_not_even_downloaded(hub):
     api = HfApi()
     api.create_repo("user/language-model")
@@ -277,7 +297,7 @@ def test_weights_of_another_library_are_not_even_downloaded(hub):
         (WEIGHTS_FILE, bytes(1000)),
     ):
         api.upload_file(path_or_fileobj=content, path_in_repo=name, repo_id="user/language-model")
-    with pytest.raises(SRHubError, match='has no "architecture"'):
+    with pytest.raises(SRHubError, match=r'^user/language-model/config.json has no "arch'):
         load_model("user/language-model")
     assert hub.count(rf"resolve/.*/{WEIGHTS_FILE}") == 0
 

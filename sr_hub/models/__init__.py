@@ -6,7 +6,7 @@ from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
 from sr_hub.folder import read_config
-from sr_hub.hub import fetch
+from sr_hub.hub import called, fetch
 from sr_hub.models.compact import SRVGGNetCompact
 from sr_hub.models.espcn import ESPCN
 from sr_hub.models.interpolation import MODES, Interpolation
@@ -68,29 +68,31 @@ def load_model(
         raise SRHubError(f"{name} is on this machine: a revision is for a Hub id like user/repo")
     if by_name and name in BASELINES:
         return Interpolation(mode=name).eval()
-    if not folder.is_dir():
-        if str(name).partition("@")[0].count("/") != 1:
-            raise SRHubError(
-                f"no model {str(name)!r}: not bundled "
-                f"({', '.join([*bundled_models(), *BASELINES])}), not a folder, not a Hub id "
-                f"like user/repo"
-            )
-        folder = fetch(
-            str(name),
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            max_bytes=max_bytes,
+    if folder.is_dir():
+        return _class_of(folder).from_folder(folder)
+    if str(name).partition("@")[0].count("/") != 1:
+        raise SRHubError(
+            f"no model {str(name)!r}: not bundled "
+            f"({', '.join([*bundled_models(), *BASELINES])}), not a folder, not a Hub id "
+            f"like user/repo"
         )
-    return _class_of(folder).from_folder(folder)
+    folder = fetch(
+        str(name),
+        revision=revision,
+        token=token,
+        cache_dir=cache_dir,
+        local_files_only=local_files_only,
+        max_bytes=max_bytes,
+    )
+    with called(str(name), folder):
+        return _class_of(folder).from_folder(folder)
 
 
 def _class_of(folder: Path) -> type[SRModel]:
     architecture = read_config(folder)["architecture"]
     if architecture not in MODELS:
         raise SRHubError(
-            f"{folder} holds a {architecture}; this version of sr_hub knows {', '.join(MODELS)}: "
-            f"load it by its own class, {architecture}.from_pretrained"
+            f"{folder} holds the network {architecture}; this version of sr_hub knows "
+            f"{', '.join(MODELS)}: load it by its own class, {architecture}.from_pretrained"
         )
     return MODELS[architecture]
