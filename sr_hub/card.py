@@ -53,9 +53,10 @@ TRAINING = {
 More keys: "about", a sentence or two on this checkpoint; "command", what was run, parts of it
 separated by semicolons; "data", a list of {"name", "pictures", "licences", "url"}; "datasets", Hub
 ids of them; "license" and "license_link" of the weights; "tags" and "language", for the search of
-the Hub; "degradation", how the small pictures were made, by its name in `DEGRADATIONS` or in words.
-A "base_model" without an owner is of the owner of the card's repository. "losses" with a weight for
-"adversarial" makes it the card of a GAN.
+the Hub; "degradation", how the small pictures were made, by its name in `DEGRADATIONS` or in words;
+"code_url", the address of a Git repository from which pip installs this package. A "base_model"
+without an owner is of the owner of the card's repository. "losses" with a weight for "adversarial"
+makes it the card of a GAN.
 """
 
 DEGRADATIONS = {
@@ -125,6 +126,7 @@ def card_text(
         "repo_id": repo_id,
         "network": network,
         "is_ours": network.module.startswith(f"{__package__}."),
+        "code_url": facts.get("code_url"),
         "arguments": ", ".join(f"{key}={value!r}" for key, value in network.arguments.items()),
         "about": training.get("about"),
         "picture": PICTURE_FILE if (folder / PICTURE_FILE).is_file() else None,

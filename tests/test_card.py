@@ -299,6 +299,14 @@ def test_a_card_says_what_the_class_states_and_the_weights_may_say_otherwise(tmp
     assert card.data.license == "cc0-1.0" and "| these weights | cc0-1.0 |" in card.text
 
 
+def test_a_card_says_where_to_get_the_code(folder):
+    hint = "pip install git+https://huggingface.co/spaces/USER/SPACE"
+    assert hint in card_of(folder).text
+    (folder / "training.json").write_text('{"code_url": "https://a.b/sr_hub"}')
+    text = card_of(folder).text
+    assert "pip install git+https://a.b/sr_hub`" in text and hint not in text
+
+
 def test_facts_are_given_where_a_network_is_saved_and_add_up(tmp_path):
     ESPCN().save_pretrained(tmp_path, repo_id="user/x", facts={"license": "mit", "steps": 1000})
     ESPCN().save_pretrained(
