@@ -15,7 +15,7 @@ class SRCNN(SRModel):
 
     20,099 parameters: the original 9-1-5 with 64 and 32 channels, on RGB instead of luma.
 
-    Source: Dong et al. 2014, section 3, https://arxiv.org/abs/1501.00092.
+    Source: Dong et al. 2015, section 3, https://arxiv.org/abs/1501.00092.
     """
 
     def __init__(self, *, scale: int = 4, bicubic_skip: bool = True) -> None:
