@@ -13,8 +13,9 @@ MOST_ZEROS = 1.5
 def enlarge_bicubic(x: Tensor, scale: int) -> Tensor:
     """`x` enlarged by cubic convolution with a = -0.75, the skip connection of the networks.
 
-    (N, C, H, W) -> (N, C, scale * H, scale * W), always in float32. This form of the kernel (the
-    one of OpenCV) is the one that every torch device and every exporter has.
+    (N, C, H, W) -> (N, C, scale * H, scale * W), always in float32: a network in half precision
+    that adds it gives float32. This form of the kernel (the one of OpenCV) is the one that every
+    torch device and every exporter has.
     """
     if scale == 1:
         return x.float()

@@ -101,7 +101,7 @@ def load_folder(network: type[Network], folder: Path) -> Network:
         if buffer.is_meta:  # not persistent: no part of a state_dict, but of the file
             owner, _, attribute = name.rpartition(".")
             setattr(model.get_submodule(owner), attribute, sound[name])
-    return model.eval()
+    return model.float().eval()  # built in torch's default type, which may be another
 
 
 def save_folder(model: nn.Module, config: dict[str, Any], folder: Path) -> None:

@@ -124,7 +124,7 @@ class Upscaler:
         def enlarge() -> Tensor:
             height, width = x.shape[-2:]
             size = (self.scale * height, self.scale * width)
-            output = torch.empty(*x.shape[:-2], *size, device=x.device)
+            output = torch.empty(*x.shape[:-2], *size, device=x.device, dtype=torch.float32)
 
             def write(box: Box, values: Tensor) -> None:
                 output[..., *box.slices] = values

@@ -59,6 +59,27 @@ def test_output_is_scale_times_any_input(name, scale):
             assert torch.isfinite(output).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_network_runs_in_the_type_that_it_is_cast_to(name, dtype):
+    network, image = shaken(small(name)), torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        expected = network(image)
+        output = network.to(dtype)(image.to(dtype))
+    assert (output - expected).abs().max() < 0.03 * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_autocast_takes_either_type(name):
+    network, image = shaken(small(name)), torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        expected = network(image)
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = [network(image), network(image.bfloat16())]
+    for output in outputs:
+        assert (output - expected).abs().max() < 0.03 * expected.abs().max()
+
+
 @pytest.mark.parametrize(("name", "arguments"), [*((name, {}) for name in NETWORKS), CROSSED])
 def test_every_parameter_gets_a_gradient(name, arguments):
     network = small(name, **arguments).train()

@@ -75,7 +75,7 @@ class SRNet(SRModel):
         # for more, the last column and row would come out dark.
         right, bottom = FOLD - width % FOLD, FOLD - height % FOLD
         padded = F.pad(enlarged, (0, right, 0, bottom), mode="replicate")
-        levels = [padded]
+        levels = [padded.to(self.down[0][0].weight.dtype)]
         for layer in self.down:
             levels.append(layer(levels[-1]))
         features = levels.pop()
