@@ -105,7 +105,7 @@ def test_a_config_that_is_none_is_refused(folder, text, message):
         ({"channels": 10**9}, '"channels" is 1000000000, but the weights are only'),
         ({"groups": 10**9}, '"groups" is 1000000000, but the weights are only'),
         ({"groups": 1000}, "many more layers than the weights"),
-        ({"groups": -1}, "unexpected"),
+        ({"groups": -1}, "groups=-1 must be a whole number of at least 0"),
         ({"channels": -8}, "does not describe a RRIM"),
         ({"scale": 5}, "scale=5"),
         ({"deep": "999999999:16"}, "model.safetensors does not fit"),

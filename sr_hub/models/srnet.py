@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr_hub.base import SRModel
-from sr_hub.blocks import enlarge_bicubic
+from sr_hub.blocks import at_least, enlarge_bicubic
 
 DOWN = (1, 1, 2, 4, 4)
 UP = (4, 2, 1, 1)
@@ -41,6 +41,7 @@ class SRNet(SRModel):
 
     def __init__(self, *, scale: int = 4, channels: int = 128, bicubic_skip: bool = True) -> None:
         super().__init__(scale=scale)
+        at_least(1, channels=channels)
         self.bicubic_skip = bicubic_skip
         down, up = ([channels * times for times in part] for part in (DOWN, UP))
         up.append(3)
