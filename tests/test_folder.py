@@ -267,6 +267,25 @@ def test_an_argument_that_may_be_none_loads_and_is_checked(tmp_path):
         Optional.from_folder(tmp_path)
 
 
+def test_arguments_that_a_network_of_ones_own_hands_on_load_and_are_checked(tmp_path):
+    class Louder(ESPCN):
+        def __init__(self, *, gain: float = 1.0, **options) -> None:
+            super().__init__(**options)
+            self.gain = gain
+
+    Louder(gain=2.0, scale=3, bicubic_skip=False).save_pretrained(tmp_path)
+    loaded = Louder.from_folder(tmp_path)
+    assert (loaded.gain, loaded.scale, loaded.bicubic_skip) == (2.0, 3, False)
+    for changes, message in (
+        ({"scale": "3"}, "\"scale\" is '3', not a int"),
+        ({"options": 1}, '"options", which Louder does not know'),
+    ):
+        change_config(tmp_path, scale=3)
+        change_config(tmp_path, **changes)
+        with pytest.raises(SRHubError, match=message):
+            Louder.from_folder(tmp_path)
+
+
 def test_what_would_not_load_is_not_saved(tmp_path):
     class Loose(Centred):
         def __init__(self, *, scale: int = 4, gain=1.0) -> None:
