@@ -489,3 +489,9 @@ def test_another_default_type_of_torch_changes_nothing(tmp_path):
         torch.set_default_dtype(torch.float32)
     assert found[0].dtype == torch.float32
     assert torch.equal(found[0], expected[0]) and found[1:] == expected[1:]
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel, nn.Sequential])
+def test_a_wrapped_network_is_refused_with_where_the_network_is(wrap):
+    with pytest.raises(SRHubError, match=r"give the network itself \(\.module, \._orig_mod\)"):
+        Upscaler(wrap(small()))
