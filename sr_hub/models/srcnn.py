@@ -36,5 +36,5 @@ class SRCNN(SRModel):
 
     def forward(self, x: Tensor) -> Tensor:
         enlarged = enlarge_bicubic(x, self.scale)
-        output = self.layers(enlarged)
+        output = self.layers(enlarged.to(self.layers[0].weight.dtype))
         return output + enlarged if self.bicubic_skip else output
