@@ -13,9 +13,13 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
+from sr_hub.errors import SRHubError
 from sr_hub.webapp import build_app, launch_options
 
-demo = build_app()
+try:
+    demo = build_app()
+except SRHubError as error:  # of a setting
+    raise SystemExit(f"error: {error}") from None
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: files are removed

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr_hub.errors import SRHubError
+
 MOST_ZEROS = 1.5
 """`ShuffledConv2d` takes a kernel apart if the zeros around it make it at most so much larger."""
 
@@ -13,8 +15,9 @@ MOST_ZEROS = 1.5
 def enlarge_bicubic(x: Tensor, scale: int) -> Tensor:
     """`x` enlarged by cubic convolution with a = -0.75, the skip connection of the networks.
 
-    (N, C, H, W) -> (N, C, scale * H, scale * W), always in float32. This form of the kernel (the
-    one of OpenCV) is the one that every torch device and every exporter has.
+    (N, C, H, W) -> (N, C, scale * H, scale * W), always in float32: a network in half precision
+    that adds it gives float32. This form of the kernel (the one of OpenCV) is the one that every
+    torch device and every exporter has.
     """
     if scale == 1:
         return x.float()
@@ -86,6 +89,17 @@ class ChannelLayerNorm(nn.Module):
         variance = centred.square().mean(dim=1, keepdim=True)
         normalised = centred * torch.rsqrt(variance + self.epsilon)
         return normalised * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+def at_least(least: int, **counts: int) -> None:
+    """Refuse widths and depths, given by the names of their arguments, that are none.
+
+    Raises:
+        SRHubError: if one is not an int, or below `least`.
+    """
+    for name, count in counts.items():
+        if type(count) is not int or count < least:
+            raise SRHubError(f"{name}={count!r} must be a whole number of at least {least}")
 
 
 def sub_pixel_steps(scale: int) -> list[int]:

@@ -6,6 +6,7 @@ needs no engine.
 """
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -56,28 +57,36 @@ class Row:
 
 
 def find_jobs(
-    source: Path, target: Path, *, format: str | None = None, recursive: bool = False
+    source: Path, target: str | Path, *, format: str | None = None, recursive: bool = False
 ) -> list[Job]:
     """The pictures of a file or folder, with the files that they become.
 
     Args:
         source: a file, or a folder, of which hidden files and files without the suffix of a
             picture are left out.
-        target: a folder, which need not exist; for a single file, also the name of a file.
+        target: a folder, which need not exist; for a single file, also the name of a file. A text
+            that ends in a slash is a folder, whatever its suffix.
         format: of the new files; None takes it from the name of a target file, else PNG.
         recursive: sub-folders too, mirrored in `target`; links to folders are not followed.
 
     Raises:
-        SRHubError: if there is no picture, the target is a file without a suffix, or a picture
-            would be replaced by its own enlargement.
+        SRHubError: if there is no picture, the target is a file without a suffix, a folder's is
+            named like a picture, or a picture would be replaced by its own enlargement.
     """
+    into_folder = str(target).endswith(("/", os.sep)) or Path(target).is_dir()
+    target = Path(target)
     if not source.exists():
         raise SRHubError(f"no file or folder {source}")
     if source.is_file():
-        jobs = [_single(source, target, format)]
+        jobs = [_single(source, target, format, into_folder)]
     else:
         if target.is_file() or (target.exists() and target.samefile(source)):
             raise SRHubError(f"{source} is a folder: name another folder for the results")
+        if not into_folder and target.suffix.lower() in readable_suffixes():
+            raise SRHubError(
+                f"{source} is a folder and {target} named like a picture: name a folder for the "
+                f"results, or end it in a slash"
+            )
         jobs = _folder(source, target, format or "PNG", recursive)
     for job in jobs:
         if job.target.exists() and job.target.samefile(job.source):
@@ -134,12 +143,12 @@ def enlarge_file(
     return Row(*names, "done", **sizes, seconds=time.perf_counter() - start, notices=notices)
 
 
-def _single(source: Path, target: Path, format: str | None) -> Job:
-    if target.is_file() and not target.suffix:
+def _single(source: Path, target: Path, format: str | None, into_folder: bool) -> Job:
+    if target.is_file() and (into_folder or not target.suffix):
         raise SRHubError(
             f"{target} is a file: name a folder, or a file with the suffix of a picture"
         )
-    if target.is_dir() or not target.suffix:
+    if into_folder or not target.suffix:
         format = format or "PNG"
         return Job(source, target / (source.stem + FORMATS[format].suffixes[0]), format)
     named = format_of(target)

@@ -5,10 +5,11 @@ as one line on stderr and exit code 2.
 """
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from sr_hub import __version__
 from sr_hub.errors import SRHubError
 from sr_hub.eval_cli import eval_command
 from sr_hub.hub_cli import (
@@ -55,6 +56,19 @@ def _stop(message: str) -> NoReturn:
     sys.exit(2)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sr_hub {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
     """Single-image super-resolution: enlarge, measure, convert, push and export."""

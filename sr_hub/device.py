@@ -69,7 +69,7 @@ def bytes_per_pixel(run: Callable[[Tensor], Tensor], device: torch.device) -> in
 
 
 def _peak(run: Callable[[Tensor], Tensor], side: int, device: torch.device) -> int:
-    x = torch.zeros(1, 3, side, side, device=device)
+    x = torch.zeros(1, 3, side, side, device=device, dtype=torch.float32)
     with _LiveBytes() as watch:
         run(x)
     return watch.peak

@@ -7,6 +7,7 @@ allocated, and only then are the weights read. Pickles are never opened.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ RUN_FILE = "run.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 MAX_CONFIG_BYTES = 100_000
+
+_SNAPSHOT = re.compile(r"models--([^/]+)/snapshots/[0-9a-f]{40}")
+"""How the Hub's client stores a commit of a repository."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -64,8 +68,13 @@ def _why_no_config(folder: Path) -> str:
 
 
 def name_of(folder: Path) -> str:
-    """What results call a Hub folder: its last name, after that of the run that it lies in."""
+    """What results call a Hub folder: its last name, after that of the run that it lies in.
+
+    A snapshot in the cache of the Hub goes by its repository, "user/repo".
+    """
     folder = folder.resolve()
+    if snapshot := _SNAPSHOT.fullmatch("/".join(folder.parts[-3:])):
+        return snapshot[1].replace("--", "/", 1)
     within_a_run = folder.name in ("best", "model") or folder.name.startswith("step-")
     return Path(*folder.parts[-2:]).as_posix() if within_a_run else folder.name
 
@@ -104,7 +113,7 @@ def load_folder(network: type[Network], folder: Path) -> Network:
         if buffer.is_meta:  # not persistent: no part of a state_dict, but of the file
             owner, _, attribute = name.rpartition(".")
             setattr(model.get_submodule(owner), attribute, sound[name])
-    return model.eval()
+    return model.float().eval()  # built in torch's default type, which may be another
 
 
 def save_folder(model: nn.Module, config: dict[str, Any], folder: Path) -> None:

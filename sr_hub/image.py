@@ -181,7 +181,7 @@ def from_tensor(x: Tensor, mode: str = "RGB") -> Image.Image:
     if mode == "RGB":
         values = values.permute(1, 2, 0)
     else:
-        values = torch.einsum("chw,c->hw", values, torch.tensor(LUMA, device=x.device))
+        values = torch.einsum("chw,c->hw", values, values.new_tensor(LUMA))
     white, dtype = (65535, torch.uint16) if mode == "I;16" else (255, torch.uint8)
     return Image.fromarray(values.clamp(0, 1).mul(white).round().to(dtype).cpu().numpy())
 

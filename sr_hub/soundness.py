@@ -63,10 +63,10 @@ def _check_arguments(
 
     No width, depth or kernel of a network is larger than the count of its weights.
     """
-    parameters = inspect.signature(network.__init__, eval_str=True).parameters
+    parameters = _parameters(network)
     limit = max(MIN_LIMIT, sum(math.prod(shape) for shape in shapes.values()))
     for key, value in config.items():
-        if key not in parameters or key == "self":
+        if key not in parameters:
             raise SRHubError(f'{path} has "{key}", which {network.__name__} does not know')
         annotation = parameters[key].annotation
         if annotation is inspect.Parameter.empty:
@@ -84,6 +84,21 @@ def _check_arguments(
             )
         if kind is str and len(value) > MAX_TEXT:
             raise SRHubError(f'{path}: "{key}" is longer than {MAX_TEXT} characters')
+
+
+def _parameters(network: type[nn.Module]) -> dict[str, inspect.Parameter]:
+    """What the network's `__init__` takes by name, with what its `**options` hand to a parent's."""
+    found: dict[str, inspect.Parameter] = {}
+    for owner in network.__mro__:
+        if "__init__" in vars(owner):
+            _, *own = inspect.signature(owner.__init__, eval_str=True).parameters.values()
+            named = [
+                each for each in own if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+            ]
+            found = {each.name: each for each in named} | found
+            if not any(each.kind is each.VAR_KEYWORD for each in own):
+                break
+    return found
 
 
 def _without_none(annotation: object) -> tuple[object, bool]:

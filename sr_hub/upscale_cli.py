@@ -42,7 +42,7 @@ class PrecisionName(StrEnum):
 def upscale_command(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A picture, or a folder of them.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A folder; for one picture, also a file name.")
+        str, typer.Argument(metavar="OUT", help="A folder; for one picture, also a file name.")
     ],
     model: Annotated[
         str,
@@ -89,6 +89,8 @@ def upscale_command(
     """
     from sr_hub.bulk import find_jobs, run_jobs
 
+    if "-" in (str(source), target):
+        raise SRHubError("pictures do not go through pipes: name a file instead of -")
     name = format.upper() if format else None
     jobs = find_jobs(source, target, format=name, recursive=recursive)
     if report:

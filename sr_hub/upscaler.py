@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from sr_hub import __version__
 from sr_hub.alpha import join_alpha, keep_solid, split_alpha
@@ -53,7 +53,8 @@ class Upscaler:
         name: what the results call the model; by default its name, or the network's class.
 
     Raises:
-        SRHubError: for an unknown model, device or precision, or a tile below 1.
+        SRHubError: for an unknown model, device or precision, a tile below 1, or a network that is
+            wrapped, as by `torch.compile`.
 
     Attributes: `model`, `name` (for provenance), `scale`, `device`, `precision` ("fp32" or "bf16").
     """
@@ -69,7 +70,7 @@ class Upscaler:
     ) -> None:
         if tile is not None and (not isinstance(tile, int) or tile < 1):
             raise SRHubError(f"tile={tile!r}: a tile is a whole number of pixels, at least 1")
-        network = model if isinstance(model, SRModel) else load_named(model)
+        network = _network(model)
         self.name = name or _name_of(model)
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
@@ -124,7 +125,7 @@ class Upscaler:
         def enlarge() -> Tensor:
             height, width = x.shape[-2:]
             size = (self.scale * height, self.scale * width)
-            output = torch.empty(*x.shape[:-2], *size, device=x.device)
+            output = torch.empty(*x.shape[:-2], *size, device=x.device, dtype=torch.float32)
 
             def write(box: Box, values: Tensor) -> None:
                 output[..., *box.slices] = values
@@ -236,6 +237,15 @@ def upscale(
 def _loaded(model: str | Path, saved: int | None, **options: object) -> Upscaler:
     """`saved` is when the weights of a folder were written."""
     return Upscaler(model, **options)
+
+
+def _network(model: SRModel | str | Path) -> SRModel:
+    if isinstance(model, nn.Module) and not isinstance(model, SRModel):
+        raise SRHubError(
+            f"Upscaler takes a network of sr_hub, not a {type(model).__name__}: if it wraps one, "
+            f"give the network itself (.module, ._orig_mod)"
+        )
+    return model if isinstance(model, SRModel) else load_named(model)
 
 
 def _name_of(model: SRModel | str | Path) -> str:

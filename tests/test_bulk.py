@@ -111,7 +111,10 @@ def test_a_single_file_goes_into_a_folder_or_under_a_name(tmp_path):
     assert find_jobs(source, out) == [Job(source, out / "a.png", "PNG")]
     assert find_jobs(source, out, format="WEBP") == [Job(source, out / "a.webp", "WEBP")]
     assert find_jobs(source, out / "b.TIF") == [Job(source, out / "b.TIF", "TIFF")]
+    assert find_jobs(source, f"{out}.d/") == [Job(source, tmp_path / "out.d" / "a.png", "PNG")]
+    assert find_jobs(source.parent, f"{out}.png/")[0].target == tmp_path / "out.png" / "a.png"
     (tmp_path / "dir.png").mkdir()
+    assert find_jobs(source.parent, tmp_path / "dir.png")
     assert find_jobs(source, tmp_path / "dir.png")[0].target == tmp_path / "dir.png" / "a.png"
 
 
@@ -124,6 +127,8 @@ def test_what_makes_no_sense_is_refused(tmp_path):
         (source, folder, {}, "replaced by its enlargement"),
         (folder, folder, {}, "name another folder"),
         (folder, source, {}, "name another folder"),
+        (folder, tmp_path / "b.PNG", {}, r"in is a folder and .*b\.PNG named like a picture"),
+        (source, f"{source}/", {}, r"a\.png is a file: name a folder"),
         (source, tmp_path / "b.gif", {}, r"b\.gif ends in \.gif: use one of \.png"),
         (source, tmp_path / "b.png", {"format": "JPEG"}, "no name for a file of format JPEG"),
     ]

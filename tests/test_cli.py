@@ -176,6 +176,8 @@ def command(*arguments):
     [
         (["none.png", "out"], "error: no file or folder none.png"),
         ([".", "out"], "error: no pictures in ."),
+        (["-", "out"], "error: pictures do not go through pipes: name a file instead of -"),
+        (["a.png", "-"], "error: pictures do not go through pipes: name a file instead of -"),
         (["a.png", "out", "--model", "no-such-model"], "error: no model 'no-such-model'"),
         (["a.png", "out", "--model", "nearest", "--device", "banana"], "error: no device 'banana'"),
     ],
@@ -191,7 +193,18 @@ def test_mistakes_are_one_line_and_exit_code_two(arguments, message, tmp_path, m
     assert stop.value.code == 2
     assert stderr.startswith(message)
     assert stderr.count("\n") == 1
-    assert not (tmp_path / "out").exists()
+    assert {path.name for path in tmp_path.iterdir()} <= {"a.png"}
+
+
+def test_a_slash_at_the_end_names_a_folder(tmp_path, model_folder):
+    noise(3).save(tmp_path / "a.jpg")
+    out = tmp_path / "out.d"
+    assert run("upscale", tmp_path / "a.jpg", f"{out}/", "--model", model_folder)[0] == 0
+    assert [path.name for path in out.iterdir()] == ["a.png"]
+
+
+def test_the_version_is_told():
+    assert run("--version") == (0, f"sr_hub {sr_hub.__version__}\n", "")
 
 
 def test_what_the_system_refuses_is_one_line_too(monkeypatch, capsys):

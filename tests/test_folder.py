@@ -106,7 +106,7 @@ def test_a_config_that_is_none_is_refused(folder, text, message):
         ({"channels": 10**9}, '"channels" is 1000000000, but the weights are only'),
         ({"groups": 10**9}, '"groups" is 1000000000, but the weights are only'),
         ({"groups": 1000}, "many more layers than the weights"),
-        ({"groups": -1}, "unexpected"),
+        ({"groups": -1}, "groups=-1 must be a whole number of at least 0"),
         ({"channels": -8}, "does not describe a RRIM"),
         ({"scale": 5}, "scale=5"),
         ({"deep": "999999999:16"}, "model.safetensors does not fit"),
@@ -266,6 +266,25 @@ def test_an_argument_that_may_be_none_loads_and_is_checked(tmp_path):
     change_config(tmp_path, width="3")
     with pytest.raises(SRHubError, match=r"\"width\" is '3', not a int \| None"):
         Optional.from_folder(tmp_path)
+
+
+def test_arguments_that_a_network_of_ones_own_hands_on_load_and_are_checked(tmp_path):
+    class Louder(ESPCN):
+        def __init__(self, *, gain: float = 1.0, **options) -> None:
+            super().__init__(**options)
+            self.gain = gain
+
+    Louder(gain=2.0, scale=3, bicubic_skip=False).save_pretrained(tmp_path)
+    loaded = Louder.from_folder(tmp_path)
+    assert (loaded.gain, loaded.scale, loaded.bicubic_skip) == (2.0, 3, False)
+    for changes, message in (
+        ({"scale": "3"}, "\"scale\" is '3', not a int"),
+        ({"options": 1}, '"options", which Louder does not know'),
+    ):
+        change_config(tmp_path, scale=3)
+        change_config(tmp_path, **changes)
+        with pytest.raises(SRHubError, match=message):
+            Louder.from_folder(tmp_path)
 
 
 def test_what_would_not_load_is_not_saved(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import HfApi, ModelCard
+from huggingface_hub import HfApi, ModelCard, snapshot_download
 from typer.testing import CliRunner
 
 import sr_hub.hub
@@ -19,6 +19,7 @@ from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.models import ESPCN, RRIM, load_model
 from sr_hub.publish import push_folder
+from sr_hub.upscaler import Upscaler
 
 IMAGE = torch.rand(1, 3, 9, 7, generator=torch.Generator().manual_seed(1))
 
@@ -49,6 +50,13 @@ def test_what_is_pushed_comes_back_bit_for_bit_by_name_commit_and_tag(hub):
     assert (row.name, row.facts["revision"]) == ("user/rrim-x4@v1", commit.oid)
     files = hub.repo("user/rrim-x4").commits[commit.oid]
     assert {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE} <= files.keys()
+
+
+def test_a_snapshot_in_the_cache_goes_by_its_repository(hub):
+    small().push_to_hub("user/rrim-x4")
+    folder = snapshot_download("user/rrim-x4")
+    assert Upscaler(folder).name == Upscaler(Path(folder)).name == "user/rrim-x4"
+    assert load_contestants([folder], 4)[0].name == "user/rrim-x4"
 
 
 def test_saving_pushes_on_request(hub, tmp_path):

@@ -1,5 +1,6 @@
 """What every network must be, over the table of networks, and the facts that their sources fix."""
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,27 @@ def test_output_is_scale_times_any_input(name, scale):
             output = network(torch.rand(2, 3, height, width))
             assert output.shape == (2, 3, scale * height, scale * width)
             assert torch.isfinite(output).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_network_runs_in_the_type_that_it_is_cast_to(name, dtype):
+    network, image = shaken(small(name)), torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        expected = network(image)
+        output = network.to(dtype)(image.to(dtype))
+    assert (output - expected).abs().max() < 0.03 * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_autocast_takes_either_type(name):
+    network, image = shaken(small(name)), torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        expected = network(image)
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = [network(image), network(image.bfloat16())]
+    for output in outputs:
+        assert (output - expected).abs().max() < 0.03 * expected.abs().max()
 
 
 @pytest.mark.parametrize(("name", "arguments"), [*((name, {}) for name in NETWORKS), CROSSED])
@@ -251,10 +273,41 @@ def test_branches_that_do_not_add_up_are_refused_with_the_numbers():
         RRIM(shallow="5:32,7:33")
 
 
-@pytest.mark.parametrize("kernel", [0, 4, -1])
-def test_an_even_kernel_to_rgb_is_refused(kernel):
-    with pytest.raises(SRHubError, match=f"rgb_kernel={kernel} must be odd"):
-        RRIM(rgb_kernel=kernel)
+def test_an_even_kernel_to_rgb_is_refused():
+    with pytest.raises(SRHubError, match="rgb_kernel=4 must be odd"):
+        RRIM(rgb_kernel=4)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_trunk_that_would_count_for_no_number_is_refused(value):
+    with pytest.raises(SRHubError, match=f"trunk_scale={value} must be a finite number"):
+        RRIM(trunk_scale=value)
+
+
+COUNTS = [
+    (name, argument)
+    for name, network in MODELS.items()
+    for argument, parameter in inspect.signature(network.__init__).parameters.items()
+    if parameter.annotation is int and argument != "scale"
+]
+
+
+@pytest.mark.parametrize("value", [-1, 8.0, True, "8"])
+@pytest.mark.parametrize(("name", "argument"), COUNTS)
+def test_a_width_or_depth_that_is_none_is_refused_with_the_number(name, argument, value):
+    message = f"{argument}={value!r} must be a whole number of at least"
+    with pytest.raises(SRHubError, match=message):
+        MODELS[name](**{argument: value})
+
+
+@pytest.mark.parametrize(("name", "argument"), COUNTS)
+def test_a_depth_can_be_zero_and_a_width_cannot(name, argument):
+    arguments = {**SMALL.get(name, {}), argument: 0}
+    if argument in ("groups", "blocks", "convs"):
+        assert MODELS[name](**arguments).eval()(torch.rand(1, 3, 5, 6)).shape == (1, 3, 20, 24)
+    else:
+        with pytest.raises(SRHubError, match=f"{argument}=0 must be a whole number of at least 1"):
+            MODELS[name](**arguments)
 
 
 def test_baselines_load_by_name_and_keep_a_flat_picture_flat():

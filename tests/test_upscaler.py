@@ -469,3 +469,29 @@ def test_importing_the_package_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[]", "load_model True Upscaler", "[]", "True", "True"]
+
+
+def test_another_default_type_of_torch_changes_nothing(tmp_path):
+    small().save_pretrained(tmp_path)
+    x, pictures = torch.rand(1, 3, 5, 6), [noise(mode) for mode in MODES]
+    size = (320, 300)  # more than is tried without asking how much fits
+
+    def results():
+        upscaler = Upscaler(tmp_path, device="cpu", precision="fp32")
+        enlarged = [upscaler(picture).tobytes() for picture in pictures]
+        return upscaler.run(x), upscaler(Image.new("L", size, 90)).tobytes(), *enlarged
+
+    expected = results()
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = results()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found[0].dtype == torch.float32
+    assert torch.equal(found[0], expected[0]) and found[1:] == expected[1:]
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel, nn.Sequential])
+def test_a_wrapped_network_is_refused_with_where_the_network_is(wrap):
+    with pytest.raises(SRHubError, match=r"give the network itself \(\.module, \._orig_mod\)"):
+        Upscaler(wrap(small()))

@@ -61,7 +61,7 @@ def _origin(options: argparse.Namespace) -> str | None:
 
 def _run_of(folder: Path) -> str:
     """The name of the run that a Hub folder lies in, or the folder's own."""
-    return name_of(folder).partition("/")[0]
+    return name_of(folder).removesuffix(f"/{folder.resolve().name}")
 
 
 def _commit() -> str | None:

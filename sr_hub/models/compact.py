@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr_hub.base import SRModel
+from sr_hub.blocks import at_least
 
 
 class SRVGGNetCompact(SRModel):
@@ -27,6 +28,8 @@ class SRVGGNetCompact(SRModel):
 
     def __init__(self, *, scale: int = 4, channels: int = 64, convs: int = 16) -> None:
         super().__init__(scale=scale)
+        at_least(1, channels=channels)
+        at_least(0, convs=convs)
         widths = [3] + [channels] * (convs + 1)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr_hub.base import SRModel
-from sr_hub.blocks import sub_pixel_steps
+from sr_hub.blocks import at_least, sub_pixel_steps
 
 SLOPE = 0.1
 """Negative slope of LeakyReLU outside the residual blocks, which have ReLU."""
@@ -28,6 +28,8 @@ class MSRResNet(SRModel):
 
     def __init__(self, *, scale: int = 4, channels: int = 64, blocks: int = 16) -> None:
         super().__init__(scale=scale)
+        at_least(1, channels=channels)
+        at_least(0, blocks=blocks)
         self.conv_first = nn.Conv2d(3, channels, 3, padding=1)
         self.body = nn.Sequential(*(_Block(channels) for _ in range(blocks)))
         for index, step in enumerate(sub_pixel_steps(scale), start=1):

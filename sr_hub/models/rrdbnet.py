@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr_hub.base import SRModel
-from sr_hub.blocks import enlarge_bicubic
+from sr_hub.blocks import at_least, enlarge_bicubic
 
 RESIDUAL_SCALE = 0.2
 """Factor on every residual (section 3.1 of the paper)."""
@@ -50,6 +50,8 @@ class RRDBNet(SRModel):
         bicubic_skip: bool = False,
     ) -> None:
         super().__init__(scale=scale)
+        at_least(1, channels=channels, growth=growth)
+        at_least(0, blocks=blocks)
         self.bicubic_skip = bicubic_skip
         inputs = 3 * self.size_multiple**2
         self.conv_first = nn.Conv2d(inputs, channels, 3, padding=1)

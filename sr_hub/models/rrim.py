@@ -43,7 +43,7 @@ import torch
 from torch import Tensor, nn
 
 from sr_hub.base import SRModel
-from sr_hub.blocks import ShuffledConv2d, enlarge_bicubic, sub_pixel_steps
+from sr_hub.blocks import ShuffledConv2d, at_least, enlarge_bicubic, sub_pixel_steps
 from sr_hub.errors import SRHubError
 
 SHALLOW_MODULES = 3
@@ -155,14 +155,18 @@ class RRIM(SRModel):
         bicubic_skip: bool = True,
     ) -> None:
         super().__init__(scale=scale)
+        at_least(1, channels=channels, rgb_kernel=rgb_kernel)
+        at_least(0, groups=groups)
         for name, branches in (("shallow", shallow), ("middle", middle)):
             total = sum(width for _, width in parse_branches(branches))
             if total != channels:
                 raise SRHubError(
                     f"{name}={branches!r} adds up to {total}, not to channels={channels}"
                 )
-        if rgb_kernel < 1 or rgb_kernel % 2 == 0:
-            raise SRHubError(f"rgb_kernel={rgb_kernel} must be odd and at least 1")
+        if rgb_kernel % 2 == 0:
+            raise SRHubError(f"rgb_kernel={rgb_kernel} must be odd")
+        if not math.isfinite(trunk_scale):
+            raise SRHubError(f"trunk_scale={trunk_scale} must be a finite number")
         self.trunk_scale = trunk_scale
         self.bicubic_skip = bicubic_skip
         self.crossed = crossed

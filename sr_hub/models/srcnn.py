@@ -15,7 +15,7 @@ class SRCNN(SRModel):
 
     20,099 parameters: the original 9-1-5 with 64 and 32 channels, on RGB instead of luma.
 
-    Source: Dong et al. 2014, section 3, https://arxiv.org/abs/1501.00092.
+    Source: Dong et al. 2015, section 3, https://arxiv.org/abs/1501.00092.
     """
 
     def __init__(self, *, scale: int = 4, bicubic_skip: bool = True) -> None:
@@ -36,5 +36,5 @@ class SRCNN(SRModel):
 
     def forward(self, x: Tensor) -> Tensor:
         enlarged = enlarge_bicubic(x, self.scale)
-        output = self.layers(enlarged)
+        output = self.layers(enlarged.to(self.layers[0].weight.dtype))
         return output + enlarged if self.bicubic_skip else output

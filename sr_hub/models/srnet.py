@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr_hub.base import SRModel
-from sr_hub.blocks import enlarge_bicubic
+from sr_hub.blocks import at_least, enlarge_bicubic
 
 DOWN = (1, 1, 2, 4, 4)
 UP = (4, 2, 1, 1)
@@ -41,6 +41,7 @@ class SRNet(SRModel):
 
     def __init__(self, *, scale: int = 4, channels: int = 128, bicubic_skip: bool = True) -> None:
         super().__init__(scale=scale)
+        at_least(1, channels=channels)
         self.bicubic_skip = bicubic_skip
         down, up = ([channels * times for times in part] for part in (DOWN, UP))
         up.append(3)
@@ -75,7 +76,7 @@ class SRNet(SRModel):
         # for more, the last column and row would come out dark.
         right, bottom = FOLD - width % FOLD, FOLD - height % FOLD
         padded = F.pad(enlarged, (0, right, 0, bottom), mode="replicate")
-        levels = [padded]
+        levels = [padded.to(self.down[0][0].weight.dtype)]
         for layer in self.down:
             levels.append(layer(levels[-1]))
         features = levels.pop()

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from sr_hub.base import SRModel
-from sr_hub.blocks import ShuffledConv2d, enlarge_bicubic, sub_pixel_steps
+from sr_hub.blocks import ShuffledConv2d, at_least, enlarge_bicubic, sub_pixel_steps
 
 
 class SRResNet(SRModel):
@@ -38,6 +38,8 @@ class SRResNet(SRModel):
         bicubic_skip: bool = True,
     ) -> None:
         super().__init__(scale=scale)
+        at_least(1, channels=channels)
+        at_least(0, blocks=blocks)
         self.bicubic_skip = bicubic_skip
         trunk_prelu, tail_prelu = nn.PReLU(), nn.PReLU()
 

@@ -55,7 +55,11 @@ HUB_MODEL_BYTES = 200_000_000
 HEAVY = {"concurrency_id": "networks", "concurrency_limit": 1}
 """What every listener that runs networks is given: one run at a time on the whole machine."""
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_HUB_ID = re.compile(
+    r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}"
+    r"(@(?!.*\.\.)[A-Za-z0-9][\w./-]{0,95})?",  # a revision names a file of the cache
+    re.ASCII,
+)
 
 
 class StoppedError(Exception):
@@ -77,6 +81,9 @@ class Engine:
     Args:
         models: name -> Hub folder, instead of the bundled ones.
         max_pixels: the largest input, in pixels, instead of SR_HUB_MAX_PIXELS.
+
+    Raises:
+        SRHubError: if SR_HUB_MAX_PIXELS is no count of pixels.
     """
 
     def __init__(
@@ -85,7 +92,7 @@ class Engine:
         self._folders = bundled_models() if models is None else dict(models)
         known = [name for name in ORDER if name in self._folders or name == BICUBIC]
         self.names = known + [name for name in self._folders if name not in known]
-        self.max_pixels = max_pixels or int(os.environ.get("SR_HUB_MAX_PIXELS", DEFAULT_MAX_PIXELS))
+        self.max_pixels = max_pixels or _max_pixels()
         self._folder = tempfile.TemporaryDirectory(prefix="sr_hub_", ignore_cleanup_errors=True)
         self._upscalers: dict[str, Upscaler] = {}
         self._others: OrderedDict[str, Upscaler] = OrderedDict()
@@ -250,6 +257,17 @@ class Engine:
             return load_model(name, token=False, max_bytes=HUB_MODEL_BYTES)
         except SRHubError as error:
             raise VisitorError("not_loaded", str(error)) from None
+
+
+def _max_pixels() -> int:
+    """What SR_HUB_MAX_PIXELS says, `DEFAULT_MAX_PIXELS` where it says nothing."""
+    setting = os.environ.get("SR_HUB_MAX_PIXELS", "").strip() or str(DEFAULT_MAX_PIXELS)
+    if not setting.isdecimal() or int(setting) < 1:
+        raise SRHubError(
+            f"SR_HUB_MAX_PIXELS={setting!r} is not a whole number of at least 1: give pixels, "
+            f"like {DEFAULT_MAX_PIXELS}"
+        )
+    return int(setting)
 
 
 def device_of(upscaler: Upscaler) -> str:

@@ -178,8 +178,9 @@ def consistency_of(picture: Image.Image, image: Image.Image, scale: int) -> floa
 
 
 def save_download(picture: Image.Image, work: Work, model: str) -> Path:
-    """The lossless file of a result, named after the upload and the model."""
-    path = work.folder / f"{work.stem}_{model.split('/')[-1].replace(' ', '-')}.png"
+    """The lossless file of a result, named after the upload and the model without its revision."""
+    name = model.partition("@")[0].split("/")[-1].replace(" ", "-")
+    path = work.folder / f"{work.stem}_{name}.png"
     save(picture, path)
     return path
 

@@ -20,8 +20,8 @@ from sr_hub.webapp.view import fit, overview_size, preview
 KEPT_SECONDS = 3600
 """How long a visitor's files stay."""
 
-NAME_BYTES = 160
-"""Longest part of an upload's name that a download keeps."""
+NAME_BYTES = 150
+"""Longest part of an upload's name that a download keeps; a Hub repository's has up to 96."""
 
 
 @dataclass(frozen=True)

@@ -247,7 +247,12 @@ def test_start_from_refuses_what_would_make_another_network(finished, pictures, 
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("inside", "origin"), [("best", "begun"), ("", "begun")])
+SNAPSHOT = f"models--user--rrim/snapshots/{'0' * 40}"
+
+
+@pytest.mark.parametrize(
+    ("inside", "origin"), [("best", "begun"), ("", "begun"), (SNAPSHOT, "user/rrim")]
+)
 def test_a_resumed_run_keeps_where_it_began(finished, pictures, tmp_path, inside, origin):
     begun, out = tmp_path / "begun", tmp_path / "run"
     shutil.copytree(finished / "model", begun / inside)

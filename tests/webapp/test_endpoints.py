@@ -19,6 +19,9 @@ from sr_hub.models import load_model
 from sr_hub.webapp.comparing import CompareHandlers
 from sr_hub.webapp.small import make_small
 
+NO_HUB_IDS = ("nothing", "../models", "/etc", "sr_hub/webapp", "a/b/c", "")
+NO_REVISIONS = ("user/a@", "user/a@../b", "user/a@v1/../../b", "user/a@/etc", "user/a@v1@v2")
+
 
 def test_endpoint_gives_the_pixels_of_upscaler_upright_under_the_files_name(
     client, models, tmp_path
@@ -67,7 +70,7 @@ def test_too_many_pixels_are_refused_with_size_and_limit(client, tmp_path):
         upscale(client, path)
 
 
-@pytest.mark.parametrize("name", ["nothing", "../models", "/etc", "sr_hub/webapp", "a/b/c", ""])
+@pytest.mark.parametrize("name", [*NO_HUB_IDS, *NO_REVISIONS])
 def test_a_name_that_is_no_hub_id_loads_nothing(client, tmp_path, name):
     texture(8, 8).save(tmp_path / "picture.png")
     with pytest.raises(AppError, match="not a Hub id"):

@@ -1,8 +1,10 @@
 """The networks of the app: loaded once, run for one visitor at a time, stopped on request."""
 
+import runpy
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,8 +21,11 @@ from sr_hub.errors import SRHubError
 from sr_hub.models import RRDBNet, load_model
 from sr_hub.publish import push_folder
 from sr_hub.webapp import engine
-from sr_hub.webapp.engine import Engine, StoppedError
+from sr_hub.webapp.engine import DEFAULT_MAX_PIXELS, Engine, StoppedError
+from sr_hub.webapp.upscaling import save_download
 from sr_hub.webapp.work import Work
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_network_is_loaded_once_for_all_threads(offer):
@@ -37,6 +42,17 @@ def test_lists_start_with_bicubic_and_the_reports_model_is_the_default(offer):
 def test_the_limit_comes_from_the_environment(models, monkeypatch):
     monkeypatch.setenv("SR_HUB_MAX_PIXELS", "1234")
     assert Engine(models).max_pixels == 1234
+    monkeypatch.setenv("SR_HUB_MAX_PIXELS", "")
+    assert Engine(models).max_pixels == DEFAULT_MAX_PIXELS
+
+
+@pytest.mark.parametrize("setting", ["abc", "3e6", "0", "-1", "1.5"])
+def test_a_limit_that_is_none_ends_the_app_with_one_line(setting, monkeypatch):
+    monkeypatch.setenv("SR_HUB_MAX_PIXELS", setting)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "app.py"))
+    line = f"error: SR_HUB_MAX_PIXELS='{setting}' is not a whole number of at least 1: give pixels"
+    assert ended.value.code.startswith(line) and "\n" not in ended.value.code
 
 
 def test_a_public_hub_model_runs_and_a_private_one_is_not_reached(hub, models, offer):
@@ -49,6 +65,18 @@ def test_a_public_hub_model_runs_and_a_private_one_is_not_reached(hub, models, o
     assert picture.info["text"]["Model"] == "user/public-x4"
     with pytest.raises(SRHubError):
         offer.enlarge("user/private-x4", image)
+
+
+def test_a_hub_model_runs_at_a_revision_and_its_file_is_named_without_it(hub, offer, tmp_path):
+    hub_id, image = f"user/{'x' * 96}", texture(12, 8)
+    first = RRDBNet(channels=8, blocks=1, growth=8).push_to_hub(hub_id)
+    RRDBNet(channels=8, blocks=1, growth=8).push_to_hub(hub_id)
+    made = {at: offer.enlarge(hub_id + at, image)[0] for at in ("", "@main", f"@{first.oid}")}
+    assert made[""].tobytes() == made["@main"].tobytes() != made[f"@{first.oid}"].tobytes()
+    assert made["@main"].info["text"]["Model"] == f"{hub_id}@main"
+    work = Work.begin(tmp_path, f"{'p' * 200}.png", image, hub_id, [hub_id])
+    file = save_download(made["@main"], work, f"{hub_id}@refs/pr/1")
+    assert file.exists() and file.name.endswith(f"_{'x' * 96}.png")
 
 
 def test_converted_weights_run_in_the_app_as_they_did_elsewhere(hub, offer, tmp_path):
