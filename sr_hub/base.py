@@ -62,7 +62,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
 
     def __init__(self, *, scale: int) -> None:
         super().__init__()
-        if scale not in self.scales:
+        if type(scale) is not int or scale not in self.scales:
             allowed = ", ".join(str(s) for s in self.scales)
             raise SRHubError(f"{type(self).__name__} enlarges by {allowed}, not by scale={scale}")
         self.scale = scale
@@ -91,7 +91,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         """Multiply-adds of the convolutions for one input of `height` x `width` pixels."""
         network = copy.deepcopy(self).to("meta").float().eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            network(torch.empty(1, 3, height, width, device="meta"))
+            network(torch.empty(1, 3, height, width, device="meta", dtype=torch.float32))
         return counter.get_total_flops() // 2
 
     def save_pretrained(

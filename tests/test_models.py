@@ -300,6 +300,13 @@ def test_a_width_or_depth_that_is_none_is_refused_with_the_number(name, argument
         MODELS[name](**{argument: value})
 
 
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("scale", [4.0, True, "4", 17])
+def test_a_scale_that_is_none_is_refused_with_the_number(name, scale):
+    with pytest.raises(SRHubError, match=f"enlarges by .*, not by scale={scale}"):
+        MODELS[name](scale=scale)
+
+
 @pytest.mark.parametrize(("name", "argument"), COUNTS)
 def test_a_depth_can_be_zero_and_a_width_cannot(name, argument):
     arguments = {**SMALL.get(name, {}), argument: 0}
