@@ -64,6 +64,17 @@ DEGRADATIONS = {
     "real": "blur, resizing, noise and JPEG of random strength, each left out now and then",
 }
 
+KINDS = {
+    "about": (str, "a text"),
+    "base_model": (str, "a text"),
+    "command": (str, "a text"),
+    "data": (list, "a list of objects"),
+    "degradation": (str, "a text"),
+    "license": (str, "a text"),
+    "tags": (list, "a list of texts"),
+}
+"""What some of these keys must hold, for a card to be made of it."""
+
 DATA_ENTRY = {"name": "not named", "pictures": None, "licences": None, "url": None}
 """What an entry of "data" says where it says nothing."""
 
@@ -106,9 +117,10 @@ def card_text(
         results: folder with the JSON files of `eval`.
 
     Raises:
-        SRHubError: if a JSON file of the folder cannot be read.
+        SRHubError: if a JSON file of the folder cannot be read, or holds what is none of `KINDS`.
     """
     training, source = read_facts(folder / TRAINING_FILE), read_facts(folder / SOURCE_FILE)
+    _check_kinds(training, folder / TRAINING_FILE)
     repo_id = repo_id or folder.resolve().name
     name = repo_id.rsplit("/", 1)[-1]
     weights = folder / WEIGHTS_FILE
@@ -206,14 +218,25 @@ def add_facts(folder: Path, facts: dict[str, Any]) -> None:
     """Put `facts` into the `training.json` of a Hub folder, over what it says under these keys.
 
     Raises:
-        SRHubError: if they are not plain JSON, or the file cannot be read or written.
+        SRHubError: if they are not plain JSON or none of `KINDS`, or the file cannot be read or
+            written.
     """
     path = folder / TRAINING_FILE
+    _check_kinds(facts, "facts")
     try:
         text = json.dumps({**read_facts(path), **facts}, indent=2) + "\n"
     except TypeError as error:
         raise SRHubError(f"facts are a dict of plain JSON values: {error}") from None
     write_text(path, text)
+
+
+def _check_kinds(facts: dict[str, Any], where: object) -> None:
+    for key, (kind, description) in KINDS.items():
+        if key in facts and not isinstance(facts[key], kind):
+            raise SRHubError(f'{where}: "{key}" is {facts[key]!r}, not {description}')
+    for entry in facts.get("data", []):
+        if not isinstance(entry, dict):
+            raise SRHubError(f'{where}: "data" holds {entry!r}, not objects like {{"name": "x"}}')
 
 
 def _template() -> jinja2.Template:

@@ -183,6 +183,25 @@ def test_a_card_says_of_the_training_only_what_is_known(folder, facts, known, un
     assert not any(words in text for words in unknown)
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"data": "cats"}, "\"data\" is 'cats', not a list of objects"),
+        ({"data": ["cats"]}, "\"data\" holds 'cats', not objects like"),
+        ({"command": 7}, '"command" is 7, not a text'),
+        ({"tags": "moths"}, "\"tags\" is 'moths', not a list of texts"),
+    ],
+)
+def test_facts_of_another_kind_are_one_line_and_not_stored(folder, facts, said):
+    network = load_model(folder)
+    with pytest.raises(SRHubError, match=said):
+        network.save_pretrained(folder, facts=facts)
+    assert not (folder / "training.json").exists()
+    (folder / "training.json").write_text(json.dumps(facts))
+    with pytest.raises(SRHubError, match=f"training.json: {said}"):
+        card_text(folder, network.facts())
+
+
 def test_facts_that_cannot_be_read_are_one_line(folder):
     for text in ("{", "[1]"):
         (folder / "training.json").write_text(text)
