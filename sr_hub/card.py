@@ -222,11 +222,12 @@ def add_facts(folder: Path, facts: dict[str, Any]) -> None:
             written.
     """
     path = folder / TRAINING_FILE
-    _check_kinds(facts, "facts")
     try:
-        text = json.dumps({**read_facts(path), **facts}, indent=2) + "\n"
+        together = {**read_facts(path), **facts}
+        text = json.dumps(together, indent=2) + "\n"
     except TypeError as error:
         raise SRHubError(f"facts are a dict of plain JSON values: {error}") from None
+    _check_kinds(together, "facts")
     write_text(path, text)
 
 
