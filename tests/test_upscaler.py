@@ -1,7 +1,8 @@
+"""Pictures through an `Upscaler`: tiles, modes, what stays of a file, what is refused."""
+
 import io
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,53 +10,14 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 from torch import nn
+from upscaler_parts import MODES, noise, small
 
 from sr_hub import upscaler as upscaler_module
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode, encode, from_tensor, to_tensor
 from sr_hub.models import MODELS, Interpolation, RRDBNet, rrdbnet
 from sr_hub.models.rrim import RRIM
-from sr_hub.precision import last_convolution
 from sr_hub.upscaler import Upscaler
-from sr_hub.webapp.fields import EXAMPLES
-
-SMALL = {
-    "RRIM": {"channels": 8, "groups": 1, "shallow": "5:4,7:4", "middle": "3:4,5:4", "deep": "3:36"},
-    "SRResNet": {"channels": 8, "blocks": 2},
-    "RRDBNet": {"channels": 8, "growth": 4, "blocks": 1},
-}
-MODES = {
-    "L": (np.uint8, (11, 14)),
-    "LA": (np.uint8, (11, 14, 2)),
-    "RGB": (np.uint8, (11, 14, 3)),
-    "RGBA": (np.uint8, (11, 14, 4)),
-    "I;16": (np.uint16, (11, 14)),
-}
-
-
-def small(name="RRIM", scale=4):
-    """A small untrained network whose output depends on all that it sees."""
-    torch.manual_seed(1)
-    return loud(MODELS[name](scale=scale, **SMALL.get(name, {})))
-
-
-def loud(model):
-    """The network with weights that let through what it sees."""
-    model.eval()
-    for layer in model.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.kaiming_normal_(
-                layer.weight, a=0.2, mode="fan_out" if layer.weight.shape[0] > 3 else "fan_in"
-            )
-    return model
-
-
-def noise(mode="RGB"):
-    dtype, shape = MODES[mode]
-    values = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, shape, dtype=dtype)
-    image = Image.fromarray(values)
-    assert image.mode == mode
-    return image
 
 
 def whole_and_tiled(model, height, width, tile):
@@ -250,66 +212,6 @@ def test_progress_counts_the_tiles_of_colours_and_alpha():
     assert steps == [(done, 12) for done in range(1, 13)]
 
 
-@pytest.mark.parametrize(("skip", "kind"), [(False, torch.float32), (True, torch.bfloat16)])
-def test_bf16_keeps_the_last_layer_exact_only_where_it_gives_the_whole_picture(skip, kind):
-    model = loud(RRIM(**SMALL["RRIM"], bicubic_skip=skip))
-    seen = []
-    layer = model.get_submodule(last_convolution(model))
-    layer.register_forward_hook(lambda *call: seen.append(call[2].dtype))
-    x = torch.rand(1, 3, 24, 24)
-    bf16 = Upscaler(model, device="cpu", precision="bf16").run(x)
-    assert set(seen) == {kind}
-    exact = Upscaler(model, device="cpu", precision="fp32").run(x)
-    assert 0 < (bf16 - exact).abs().mean() < 0.02
-
-
-@pytest.mark.parametrize("name", ["rrim-x4", "srgan-x4", "srcnn-x4"])
-def test_bf16_costs_a_picture_next_to_nothing(name):
-    image = Image.open(EXAMPLES / "bridge.png").convert("RGB").crop((0, 0, 64, 64))
-    bf16, fp32 = (
-        np.asarray(Upscaler(name, device="cpu", precision=precision)(image), np.int16)
-        for precision in ("bf16", "fp32")
-    )
-    difference = np.abs(bf16 - fp32)
-    assert difference.max() <= 2
-    assert 0 < (difference > 0).mean() < 0.05
-
-
-@pytest.mark.parametrize("name", [n for n in MODELS if n != "Interpolation"])
-def test_the_convolution_registered_last_runs_last(name):
-    model, order = small(name), []
-    for key, layer in model.named_modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            layer.register_forward_hook(lambda *_, key=key: order.append(key))
-    with torch.no_grad():
-        model(torch.rand(1, 3, 8, 8))
-    assert order[-1] == last_convolution(model)
-
-
-class OverflowsInBf16(RRIM):
-    """Gives values that are not finite, but only where autocast is on."""
-
-    def forward(self, x):
-        output = super().forward(x)
-        return output * float("inf") if torch.is_autocast_enabled("cpu") else output
-
-
-def test_a_tile_that_is_not_finite_in_bf16_is_run_again_in_fp32():
-    model = OverflowsInBf16(**SMALL["RRIM"])
-    x = torch.rand(1, 3, 12, 12)
-    bf16 = Upscaler(model, device="cpu", precision="bf16").run(x)
-    fp32 = Upscaler(model, device="cpu", precision="fp32").run(x)
-    assert torch.equal(bf16, fp32)
-
-
-def test_broken_weights_are_an_error_and_not_a_black_picture():
-    model = small()
-    next(model.parameters()).data[0] = float("nan")
-    for precision in ("fp32", "bf16"):
-        with pytest.raises(SRHubError, match="RRIM gives values that are not finite"):
-            Upscaler(model, device="cpu", precision=precision)(noise())
-
-
 def test_sixteen_bit_pictures_are_computed_in_fp32_unless_told_otherwise(monkeypatch):
     fp32 = Upscaler(small(), device="cpu", precision="fp32")
     bf16 = Upscaler(small(), device="cpu", precision="bf16")
@@ -378,42 +280,6 @@ def test_every_floating_type_is_taken(dtype):
     upscaler = Upscaler(small(), device="cpu", precision="fp32")
     x = torch.rand(1, 3, 5, 6).to(dtype)
     assert torch.equal(upscaler.run(x), upscaler.run(x.float()))
-
-
-def test_a_network_that_is_trained_meanwhile_is_not_touched():
-    network = small("SRResNet")
-    upscaler = Upscaler(network, device="cpu")
-    expected = upscaler(noise()).tobytes()
-    network.train()
-    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    assert upscaler(noise()).tobytes() == expected
-    assert network.training
-    assert all(torch.equal(before[name], buffer) for name, buffer in network.named_buffers())
-
-
-def test_two_threads_share_a_network_that_is_trained_meanwhile():
-    network = small("SRResNet")
-    first, second = (Upscaler(network, device="cpu") for _ in range(2))
-    network.train()
-    within, done = threading.Event(), threading.Event()
-    thread = threading.Thread(target=lambda: second(noise()))
-    states = []
-
-    def second_is_overtaken(layer, *_):
-        if threading.current_thread() is thread:
-            within.set()
-            done.wait(60)
-            states.append(layer.training)
-        elif not thread.ident:
-            thread.start()
-            within.wait(60)
-
-    next(network.children()).register_forward_pre_hook(second_is_overtaken)
-    first(noise())
-    done.set()
-    thread.join()
-    assert set(states) == {False}
-    assert network.training
 
 
 def test_the_function_keeps_the_model_loaded(monkeypatch):
