@@ -408,28 +408,3 @@ def test_every_page_fits_a_phone_and_says_everything(visit, url):
         assert tab.locator("nav a[aria-current]").count() == 1
         words = tab.locator("body").inner_text()
         assert not re.search(r"__i18n__|undefined|\bNone\b|\bnan\b", words)
-
-
-@pytest.mark.parametrize(("page", "field"), [("upscale", "picture"), ("compare", "truth")])
-def test_the_picture_stays_when_the_language_or_the_page_changes(visit, tmp_path, page, field):
-    texture(80, 60).save(tmp_path / "photo.png")
-    tab = visit(page)
-    give(tab, field, tmp_path / "photo.png")
-    tab.get_by_role("button", name="繁體中文").click()
-    tab.get_by_role("link", name=texts("zh-TW")["nav_benchmarks"]).click()
-    tab.get_by_role("heading", level=1).wait_for()
-    tab.get_by_role("link", name=texts("zh-TW")[f"nav_{page}"], exact=True).click()
-    tab.locator(f"#{field} img").wait_for()
-    tab.locator("#run").click()
-    tab.locator("#numbers tr").first.wait_for()
-
-
-def test_what_was_started_over_is_not_kept(visit, tmp_path):
-    texture(80, 60).save(tmp_path / "photo.png")
-    tab = visit("upscale")
-    give(tab, "picture", tmp_path / "photo.png")
-    tab.locator("#again").click()
-    tab.locator("#picture img").wait_for(state="detached")
-    tab.reload()
-    tab.locator("#picture input[type=file]").wait_for(state="attached")
-    assert tab.locator("#picture img").count() == 0

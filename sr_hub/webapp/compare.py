@@ -6,7 +6,7 @@ from sr_hub.metrics import Protocol
 from sr_hub.models import BASELINES
 from sr_hub.webapp.comparing import CompareHandlers
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
-from sr_hub.webapp.fields import SILENCE, examples, keep_in_tab, notice, picture_field, spot_fields
+from sr_hub.webapp.fields import SILENCE, examples, notice, picture_field, spot_fields
 from sr_hub.webapp.i18n import Say, in_browser, text
 from sr_hub.webapp.small import SCALE
 from sr_hub.webapp.theme import bar, block, heading
@@ -108,7 +108,6 @@ def _questions(engine: Engine) -> list[gr.components.Component]:
         elem_id="truth",
     )
     examples(truth, "waves.png", "bridge.png", "chart.png")
-    keep_in_tab(truth, "compared")
     with gr.Accordion(text("compare_degrade"), open=False):
         block(lambda say: f"<p class='note'>{say('compare_degrade_info')}</p>")
         sigma = gr.Slider(0, 4, 0, step=0.1, label=text("compare_blur"), elem_id="blur")

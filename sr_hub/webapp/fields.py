@@ -48,23 +48,6 @@ def picture_field(**arguments: Any) -> gr.Image:  # noqa: ANN401
     return field
 
 
-def keep_in_tab(picture: gr.Image, key: str) -> None:
-    """Keep the picture while a visitor looks at another page or changes the language.
-
-    The browser's tab keeps under `key` where the upload lies, and looks whether it is still there.
-    """
-    private = {"queue": False, "api_visibility": "private"}
-    keep = f"(file) => {{ try {{ sessionStorage.{key} = JSON.stringify(file); }} catch {{}} }}"
-    find = f"""async () => {{
-        try {{
-            const file = JSON.parse(sessionStorage.{key});
-            return (await fetch(file.url, {{ method: "HEAD" }})).ok ? file : null;
-        }} catch {{ return null; }}
-    }}"""
-    gr.on(None, None, None, picture, js=find, **private)
-    picture.change(None, picture, None, js=keep, **private)
-
-
 def notice() -> gr.HTML:
     """A line below the buttons that says how a run ended.
 

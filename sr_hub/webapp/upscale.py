@@ -3,7 +3,7 @@
 import gradio as gr
 
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
-from sr_hub.webapp.fields import SILENCE, examples, keep_in_tab, notice, picture_field, spot_fields
+from sr_hub.webapp.fields import SILENCE, examples, notice, picture_field, spot_fields
 from sr_hub.webapp.i18n import Say, in_browser, text
 from sr_hub.webapp.theme import bar, block, heading
 from sr_hub.webapp.upscaling import PANES, ZOOM, UpscaleHandlers, start_over
@@ -90,7 +90,6 @@ def _questions(engine: Engine, handlers: UpscaleHandlers) -> list[gr.components.
         elem_id="picture",
     )
     examples(picture, "waves.png", "bridge.png", "chart.png")
-    keep_in_tab(picture, "upscaled")
     model = gr.Dropdown(
         engine.names, value=engine.default, label=text("upscale_model"), elem_id="model"
     )
