@@ -215,7 +215,7 @@ def test_a_run_ends_whether_results_are_there_or_not(visit, tmp_path, monkeypatc
 
     def press(self, session):
         stop(self, session)
-        if session in self._stop:  # not that of a tab that an earlier test has closed
+        if session in self._runs:  # not that of a tab that an earlier test has closed
             pressed.set()
 
     monkeypatch.setattr(Engine, "enlarge", enlarge_later)
@@ -252,7 +252,7 @@ def test_a_protocol_chosen_while_networks_run_is_the_one_that_is_shown(
     give(tab, "truth", tmp_path / "photo.png")
     tab.locator("#run").click()
     assert begun.wait(TIMEOUT / 1000)
-    tab.locator("#protocol").get_by_text("rgb", exact=True).click()
+    tab.locator("#protocol").get_by_label("(rgb)").check()
     go_on.set()
     tab.get_by_text("photo · Small picture").wait_for()
     tab.get_by_text("Protocol rgb").wait_for()
@@ -283,7 +283,7 @@ def test_a_true_picture_is_measured_and_the_protocol_switched(visit, tmp_path):
     assert tab.locator("#numbers td.best").count() >= 1
     first = tab.locator("#numbers").inner_text()
 
-    tab.locator("#protocol").get_by_label("report", exact=True).check()
+    tab.locator("#protocol").get_by_label("(report)").check()
     tab.wait_for_function("document.querySelector('#numbers').innerText.includes('4095')")
     assert tab.locator("#numbers").inner_text() != first
     tab.wait_for_function("document.querySelector('#strip img').complete")
@@ -304,6 +304,109 @@ def test_a_true_picture_is_measured_and_the_protocol_switched(visit, tmp_path):
     assert waiting.value.suggested_filename == "truth_strip.png"
     with Image.open(waiting.value.path()) as strip:
         assert strip.width > strip.height > 150
+
+
+def test_another_picture_takes_the_results_of_the_one_before_away(visit, tmp_path):
+    for name, size in (("first", (48, 32)), ("second", (40, 24))):
+        texture(*size).save(tmp_path / f"{name}.png")
+    tab = visit("upscale")
+    give(tab, "picture", tmp_path / "first.png")
+    tab.locator("#run").click()
+    tab.locator("#pane-2 img").wait_for()
+    tab.locator("#picture input[type=file]").set_input_files(tmp_path / "second.png")
+    tab.locator("#slider img").first.wait_for(state="detached")
+    api.expect(tab.locator("#download")).to_be_disabled()
+    assert "first" not in tab.locator("#numbers").inner_text()
+    tab.locator("#run").click()
+    tab.locator("#numbers").get_by_text("second · Input").wait_for()
+
+
+def test_two_quick_presses_are_one_run_and_a_running_one_shows_in_the_button(
+    visit, tmp_path, monkeypatch
+):
+    begun, go_on = threading.Event(), threading.Event()
+    enlarged, enlarge = [], Engine.enlarge
+
+    def enlarge_later(self, name, *args, **options):
+        enlarged.append(name)
+        begun.set()
+        go_on.wait(TIMEOUT / 1000)
+        return enlarge(self, name, *args, **options)
+
+    monkeypatch.setattr(Engine, "enlarge", enlarge_later)
+    texture(48, 32).save(tmp_path / "photo.png")
+    tab = visit("upscale")
+    give(tab, "picture", tmp_path / "photo.png")
+    tab.locator("#run").dblclick()
+    assert begun.wait(TIMEOUT / 1000)
+    tab.wait_for_function(PRESSABLE, arg=False)
+    go_on.set()
+    tab.locator("#pane-2 img").wait_for()
+    tab.wait_for_function(PRESSABLE, arg=True)
+    assert enlarged == ["bicubic", "rrim-x4", "srgan-x4"]
+
+
+PRESSABLE = """can => can ===
+    (getComputedStyle(document.querySelector('#run')).pointerEvents !== 'none')"""
+
+
+def test_a_page_scrolls_over_its_slider_and_keys_move_the_line(visit):
+    tab = visit()
+    tab.set_viewport_size({"width": 1280, "height": 400})
+    line, picture = tab.get_by_role("slider"), tab.locator("#home-slider img").first
+    line.focus()
+    before = line.bounding_box()["x"]
+    for key, moved in (("ArrowRight", 1), ("Home", -1), ("End", 1)):
+        tab.keyboard.press(key)
+        tab.wait_for_function(
+            "([line, before, moved]) => (line.getBoundingClientRect().x - before) * moved > 5",
+            arg=[line.element_handle(), before, moved],
+        )
+    api.expect(line).to_have_attribute("aria-valuenow", "100")
+    box = picture.bounding_box()
+    tab.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2)
+    tab.mouse.wheel(0, 120)
+    tab.wait_for_function("scrollY > 50")
+    assert "scale(1)" in picture.get_attribute("style")
+    tab.keyboard.down("Control")
+    tab.mouse.wheel(0, -120)
+    tab.wait_for_function(
+        "!document.querySelector('#home-slider img').style.transform.includes('scale(1)')"
+    )
+    tab.keyboard.up("Control")
+
+
+def test_who_hears_the_page_hears_names_and_how_a_run_ended(visit, tmp_path):
+    texture(48, 32).save(tmp_path / "photo.png")
+    tab = visit("upscale", language="zh-HK")
+    tab.get_by_role("button", name="waves.png").wait_for()
+    give(tab, "picture", tmp_path / "photo.png")
+    tab.evaluate(HEARD)
+    tab.locator("#run").click()
+    for name in ("bicubic", "srgan-x4", "rrim-x4"):
+        tab.get_by_role("img", name=name, exact=True).wait_for()
+    tab.wait_for_function("word => window.heard.includes(word)", arg=texts("zh-TW")["message_done"])
+    assert not [words for words in tab.evaluate("window.heard") if "common." in words]
+    tab.locator("#stop").click()
+    stopped = tab.get_by_role("status").get_by_text(texts("zh-TW")["message_stopped"])
+    stopped.wait_for()
+
+
+HEARD = """() => {
+    window.heard = [];
+    new MutationObserver(() => document.querySelectorAll('[aria-live], [role=status]').forEach(
+        (region) => window.heard.push(region.innerText.trim())
+    )).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+"""Collects what a screen reader is told."""
+
+
+def test_the_crops_come_first_on_a_phone(visit, tmp_path):
+    texture(128, 96).save(tmp_path / "truth.png")
+    tab = visit("compare", width=390)
+    give(tab, "truth", tmp_path / "truth.png")
+    tab.locator("#run").click()
+    tab.wait_for_function("document.querySelector('#strip .image-frame')?.scrollLeft > 100")
 
 
 def test_a_broken_file_is_one_line_and_the_page_goes_on(visit, tmp_path):

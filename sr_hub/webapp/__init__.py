@@ -15,7 +15,7 @@ from sr_hub.webapp.home import build_home, home_pair
 from sr_hub.webapp.i18n import texts, translations
 from sr_hub.webapp.language import LanguageScript
 from sr_hub.webapp.references import build_references
-from sr_hub.webapp.theme import LOGO, STYLE, paper_and_ink
+from sr_hub.webapp.theme import LOGO, SCRIPT, STYLE, paper_and_ink
 from sr_hub.webapp.upscale import build_upscale
 from sr_hub.webapp.work import KEPT_SECONDS
 
@@ -72,6 +72,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": paper_and_ink(),
         "css_paths": STYLE,
+        "head": f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>",
         "i18n": translations(),
         "app_kwargs": {"middleware": [Middleware(LanguageScript)]},
         "favicon_path": LOGO,

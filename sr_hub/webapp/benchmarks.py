@@ -9,6 +9,7 @@ from sr_hub.metrics import Protocol
 from sr_hub.models import BASELINES
 from sr_hub.records import read_folder
 from sr_hub.tables import Row, columns_of, rows_of
+from sr_hub.webapp.fields import protocol_choices
 from sr_hub.webapp.i18n import Say, speaker, text
 from sr_hub.webapp.plot import Point, scatter
 from sr_hub.webapp.printed import MAIN_REPORT, OTHER_REPORT, main_report
@@ -34,9 +35,9 @@ class Benchmarks:
         return [name for name in named if name in stored or name in MAIN_REPORT]
 
     def rows(self, dataset: str, protocol: str) -> list[Row]:
-        """The stored rows; where two files hold the same model, the newer one's."""
+        """The stored rows by PSNR; where two files hold the same model, the newer one's."""
         rows = {row.model: row for found in self._found(dataset, protocol) for row in found[1]}
-        return list(rows.values())
+        return sorted(rows.values(), key=lambda row: -row.values["psnr"])
 
     def origin(self, dataset: str, protocol: str) -> str:
         """Which command on which machine made the stored rows."""
@@ -63,6 +64,7 @@ class Benchmarks:
         if not ours and not beside:
             return f"<p class='note'>{say('benchmarks_none')}</p>"
         about = f"<b>{say('compare_protocol')} {protocol}</b>: {say(f'protocol_{protocol}')}"
+        about += f"<br>{say('table_metrics_info')}"
         if "lpips" in columns_of(ours):
             about += f"<br>{say('table_lpips_info')}"
         if ours:
@@ -122,14 +124,14 @@ def build_benchmarks(folder: Path) -> None:
             stored.datasets, value=first, label=text("benchmarks_dataset"), elem_id="dataset"
         )
         protocol = gr.Radio(
-            [str(p) for p in Protocol],
+            protocol_choices(),
             value=protocol_at_first,
             label=text("compare_protocol"),
             elem_id="protocol",
         )
     start = (first, protocol_at_first)
     with gr.Row(equal_height=False):
-        with gr.Column(scale=6, min_width=300):
+        with gr.Column(scale=7, min_width=300):
             table = block(lambda say: stored.table(*start, say), elem_id="numbers")
         with gr.Column(scale=5, min_width=300):
             plot = block(lambda say: stored.plot(*start, say), elem_id="plot")

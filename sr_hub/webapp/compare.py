@@ -6,7 +6,15 @@ from sr_hub.metrics import Protocol
 from sr_hub.models import BASELINES
 from sr_hub.webapp.comparing import CompareHandlers
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
-from sr_hub.webapp.fields import SILENCE, examples, notice, picture_field, spot_fields
+from sr_hub.webapp.fields import (
+    SILENCE,
+    examples,
+    largest,
+    notice,
+    picture_field,
+    protocol_choices,
+    spot_fields,
+)
 from sr_hub.webapp.i18n import Say, in_browser, text
 from sr_hub.webapp.small import SCALE
 from sr_hub.webapp.theme import bar, block, heading
@@ -16,11 +24,15 @@ OTHERS = tuple(name for name in BASELINES if name != BICUBIC)
 """Interpolations that may be chosen besides bicubic."""
 
 
+CHOSEN = 5
+"""How many methods are chosen at first: those that a visitor would compare, in about a minute."""
+
+
 def build_compare(engine: Engine) -> None:
     """The page's components and handlers, inside the current `gr.Blocks`."""
     handlers = CompareHandlers(engine)
     bar("compare")
-    heading("compare")
+    heading("compare", largest(engine.max_pixels))
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300):
             asked = _questions(engine)
@@ -30,7 +42,7 @@ def build_compare(engine: Engine) -> None:
             said = notice()
         with gr.Column(scale=7, min_width=300):
             protocol = gr.Radio(
-                [str(p) for p in Protocol],
+                protocol_choices(),
                 value="y",
                 label=text("compare_protocol"),
                 info=text("compare_protocol_info"),
@@ -81,6 +93,9 @@ def build_compare(engine: Engine) -> None:
         **HEAVY,
         **private,
     )
+    truth = asked[0]
+    emptied = [work, section, gallery, maps, table_html, csv]
+    truth.change(handlers.change, [truth, work], emptied, **light)
     stop.click(handlers.stop, None, None, queue=False, cancels=[running], **private)
     stop.click(None, None, said, js=in_browser("message_stopped"), **private)
     rescored = {
@@ -118,8 +133,9 @@ def _questions(engine: Engine) -> list[gr.components.Component]:
         block(lambda say: f"<p class='note'>{say('compare_low_info')}</p>")
     models = gr.CheckboxGroup(
         [*OTHERS, *engine.offered(SCALE)],
-        value=engine.offered(SCALE),
+        value=engine.offered(SCALE)[:CHOSEN],
         label=text("compare_models"),
+        info=text("upscale_model_info"),
         elem_id="methods",
     )
     return [truth, low, sigma, noise, quality, models]

@@ -18,7 +18,7 @@ from sr_hub.image import from_tensor, to_tensor
 from sr_hub.tables import Row, csv_table, show
 from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import Engine, StoppedError, device_of
-from sr_hub.webapp.fields import read_picture
+from sr_hub.webapp.fields import read_picture, warn_of
 from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, told
 from sr_hub.webapp.small import SCALE, fit_small, make_small
 from sr_hub.webapp.tables import definition, metric_table
@@ -66,7 +66,7 @@ class CompareHandlers:
         if not truth or not models:
             raise told(VisitorError("no_model" if truth else "no_truth"), request)
         try:
-            with self.engine.running(request.session_hash):
+            with self.engine.running(request.session_hash, truth):
                 progress(0, desc=message("reading", request))
                 lr, hr = self._pair(truth, low, (sigma, noise, quality), request)
                 reporter = partial(
@@ -81,6 +81,14 @@ class CompareHandlers:
             return (gr.skip(),) * 12
         except SRHubError as error:
             raise told(error, request) from None
+
+    def change(self, truth: str | None, work: Work | None, request: gr.Request) -> tuple[Any, ...]:
+        """A page without the results of another picture than the one that was given."""
+        self.engine.stop_others(request.session_hash, truth)
+        warn_of(truth, self.engine.max_pixels, request)
+        discard(work)
+        csv = gr.update(value=None, interactive=False)
+        return None, gr.update(visible=False), None, None, "", csv
 
     def rescore(self, work: Work | None, protocol: str, request: gr.Request) -> tuple[Any, ...]:
         """The numbers of a run under another protocol: table, CSV, strip. Nothing is run again."""
@@ -214,7 +222,8 @@ def numbers(work: Work, protocol: str, say: Say) -> tuple[str, Any]:
     about = (
         f"<b>{say('compare_protocol')} {protocol}</b>: {say(f'protocol_{protocol}')}<br>"
         f"{escape(work.stem)} · {small} · "
-        f"{say('table_device')} {work.results[rows[-1].model].device}"
+        f"{say('table_device')} {work.results[rows[-1].model].device}<br>"
+        f"{say('table_metrics_info')}"
     )
     path = work.folder / f"{work.stem}_{protocol}.csv"
     path.write_text(csv_table(rows, protocol, definition(protocol)), encoding="utf-8")

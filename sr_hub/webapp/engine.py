@@ -1,6 +1,6 @@
 """The networks of the app: loaded once for everybody, run for one visitor at a time.
 
-An `Engine` holds no picture and nothing of a visitor but the wish to stop.
+An `Engine` holds no picture, and of a visitor only which file a run is of and the wish to stop.
 """
 
 import os
@@ -98,7 +98,7 @@ class Engine:
         self._others: OrderedDict[str, Upscaler] = OrderedDict()
         self._lock = threading.Lock()
         self._one_at_a_time = threading.Lock()
-        self._stop: dict[str, bool] = {}
+        self._runs: dict[str, str | None] = {}  # visitor -> file, None once it is to end
         self._run = gpu(self._enlarge)
         # A ZeroGPU machine runs it in another process, from which no progress comes.
         self._can_report = self._run == self._enlarge
@@ -187,22 +187,27 @@ class Engine:
             self._one_at_a_time.release()
 
     @contextmanager
-    def running(self, session: str) -> Iterator[None]:
-        """Within it, `stop` ends the run of the visitor `session`."""
-        self._stop[session] = False
+    def running(self, session: str, picture: str) -> Iterator[None]:
+        """Within it, `stop` ends the run of the visitor `session` on the file `picture`."""
+        self._runs[session] = picture
         try:
             yield
         finally:
-            self._stop.pop(session, None)
+            self._runs.pop(session, None)
 
     def stop(self, session: str) -> None:
         """End this visitor's run, if there is one, at its next layer."""
-        if session in self._stop:
-            self._stop[session] = True
+        if session in self._runs:
+            self._runs[session] = None
+
+    def stop_others(self, session: str, picture: str | None) -> None:
+        """`stop`, unless the run is on the file `picture`."""
+        if self._runs.get(session) != picture:
+            self.stop(session)
 
     def check(self, session: str) -> None:
         """Raise `StoppedError` if this visitor wishes to stop."""
-        if self._stop.get(session):
+        if self._runs.get(session, "") is None:
             raise StoppedError
 
     def reporter(

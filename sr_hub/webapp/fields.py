@@ -1,5 +1,6 @@
 """Fields that several pages share: upload, examples, the spot; and how an upload is read."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from PIL import Image, UnidentifiedImageError
 
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode, readable_formats
-from sr_hub.webapp.i18n import VisitorError, retold, text, told
+from sr_hub.metrics import Protocol
+from sr_hub.webapp.i18n import TOAST_SECONDS, VisitorError, message, retold, text, told
 
 EXAMPLES = Path(__file__).with_name("examples")
 
@@ -66,6 +68,11 @@ def examples(picture: gr.Image, *names: str) -> None:
     )
 
 
+def protocol_choices() -> list[tuple[str, str]]:
+    """What a visitor reads of each protocol, and its name."""
+    return [(text(f"protocol_{protocol}_short"), str(protocol)) for protocol in Protocol]
+
+
 def spot_fields(third: gr.Slider) -> tuple[gr.Image, list[gr.Slider]]:
     """The picture on which a spot is chosen, and its controls: across, down, and `third`."""
     with gr.Row():
@@ -86,6 +93,21 @@ def spot_fields(third: gr.Slider) -> tuple[gr.Image, list[gr.Slider]]:
     return shown, [across, down, third]
 
 
+def largest(max_pixels: int, width: int = 4, height: int = 3) -> str:
+    """The largest picture of that shape with at most `max_pixels`: "2000 × 1500"."""
+    factor = math.sqrt(max_pixels / (width * height))
+    return f"{max(1, int(width * factor))} × {max(1, int(height * factor))}"
+
+
+def warn_of(path: str | None, max_pixels: int, request: gr.Request | None) -> None:
+    """Tell a visitor at once if the file that was given can not be read or is too large."""
+    try:
+        if path:
+            _check_header(path, max_pixels)
+    except VisitorError as error:
+        gr.Warning(message(error.name, request, *error.values), duration=TOAST_SECONDS)
+
+
 def read_picture(path: str, max_pixels: int, request: gr.Request | None) -> Image.Image:
     """The upright picture in a visitor's file; what of the file is not kept becomes a notice.
 
@@ -94,10 +116,7 @@ def read_picture(path: str, max_pixels: int, request: gr.Request | None) -> Imag
             before they are read.
     """
     name = Path(path).name
-    width, height = _size_in_header(path)
-    if width * height > max_pixels:
-        pixels, limit = f"{width * height:,}", f"{max_pixels:,}"
-        raise VisitorError("too_large", f"{width} × {height}", pixels, limit)
+    _check_header(path, max_pixels)
     try:
         picture = decode(Path(path))
     except SRHubError:
@@ -105,6 +124,13 @@ def read_picture(path: str, max_pixels: int, request: gr.Request | None) -> Imag
     for notice in picture.info.get("notices", []):
         gr.Warning(f"{name} {retold(notice, request)}")
     return picture
+
+
+def _check_header(path: str, max_pixels: int) -> None:
+    width, height = _size_in_header(path)
+    if width * height > max_pixels:
+        fits = largest(max_pixels, width, height)
+        raise VisitorError("too_large", f"{width} × {height}", f"{max_pixels:,}", fits)
 
 
 def _size_in_header(path: str) -> tuple[int, int]:

@@ -23,6 +23,12 @@ LANGUAGES = {"en": "English", "zh-TW": "繁體中文", "zh-CN": "简体中文"}
 COOKIE = "sr_hub_language"
 """What a page's language is called in cookies and in the browser's storage."""
 
+ENDED = "common.complete"
+"""What gradio's front end lets screen readers say when a run ends; it has no words for it."""
+
+TOAST_SECONDS = 30
+"""How long an error stays on the page: long enough to be read and acted on."""
+
 Say = Callable[[str], str]
 """Gives the text of a name in one language."""
 
@@ -38,7 +44,10 @@ def texts(language: str) -> dict[str, str]:
 @cache
 def translations() -> gr.I18n:
     """What `launch(i18n=...)` wants; complete once the pages are built."""
-    return gr.I18n(**{language: dict(texts(language)) for language in LANGUAGES})
+    words = {language: dict(texts(language)) for language in LANGUAGES}
+    for spoken in words.values():
+        spoken[ENDED] = spoken["message_done"]
+    return gr.I18n(**words)
 
 
 def text(key: str) -> str:
@@ -117,4 +126,4 @@ def told(error: SRHubError, request: gr.Request | None) -> gr.Error:
     words = str(error)
     if isinstance(error, VisitorError):
         words = message(error.name, request, *error.values)
-    return gr.Error(words, print_exception=False)
+    return gr.Error(words, duration=TOAST_SECONDS, print_exception=False)

@@ -103,7 +103,8 @@ def scatter(points: Sequence[Point], x_title: str, y_title: str) -> str:
     places = [(p, axes.x(math.log10(p.x)), axes.y(p.y)) for p in points]
     dots = [_dot(*place) for place in places]
     drawing = "".join([*_grid(axes), *_titles(x_title, y_title), *dots, *_names(places)])
-    return f"<div class='plot'><svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img'>{drawing}</svg></div>"
+    about = f"role='img' aria-label='{escape(y_title)} / {escape(x_title)}'"
+    return f"<div class='plot'><svg viewBox='0 0 {WIDTH} {HEIGHT}' {about}>{drawing}</svg></div>"
 
 
 def _grid(axes: Axes) -> list[str]:

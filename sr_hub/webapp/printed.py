@@ -32,9 +32,16 @@ OTHER_REPORT: dict[str, tuple[str, str]] = {
 """PSNR and SSIM of SRGAN at x4, by benchmark. Source: Yan 2023, table 4.1."""
 
 
+MEANT = {"Ours": "RRIM (“Ours”)"}
+"""What a name of the tables stands for, where it would say another thing elsewhere."""
+
+
 def main_report(dataset: str) -> list[Row]:
     """The main report's rows of one benchmark, named as there; none if it has no such table."""
     return [
-        Row(f"report: {name}", dict(zip(("rmse", "psnr", "ssim", "fsim"), values, strict=True)))
+        Row(
+            f"report: {MEANT.get(name, name)}",
+            dict(zip(("rmse", "psnr", "ssim", "fsim"), values, strict=True)),
+        )
         for name, values in MAIN_REPORT.get(dataset, {}).items()
     ]

@@ -7,7 +7,7 @@ import gradio as gr
 from sr_hub.webapp.i18n import Say, everywhere
 from sr_hub.webapp.theme import bar
 
-LISTS = {"papers": "reports.md", "main_title": "cited.md", "more_title": "further.md"}
+LISTS = {"main_title": "cited.md", "more_title": "further.md"}
 """Headings, by their text's name, and the files of the lists below them."""
 
 
@@ -19,6 +19,7 @@ def build_references() -> None:
 
 def _write(say: Say) -> str:
     parts = [f"# {say('references_title')}"]
+    parts.append(f"## {say('references_papers')}\n\n{say('references_reports')}")
     for title, file in LISTS.items():
         body = (Path(__file__).with_name("texts") / file).read_text(encoding="utf-8")
         parts.append(f"## {say(f'references_{title}')}\n\n{body}")

@@ -52,13 +52,17 @@ def metric_table(
         )
         for row in rows
     ]
-    titles = [say(f"table_{column}") for column in ("method", *columns)]
+    titles = [say("table_method"), *(f"{say(f'table_{c}')} {_better(c)}" for c in columns)]
     return html_table(titles, lines, caption)
 
 
 def definition(protocol: str) -> str:
     """What a protocol does, in one sentence without marks."""
     return Protocol(protocol).definition.replace("`", "")
+
+
+def _better(column: str) -> str:
+    return "↑" if column in tables.HIGHER_IS_BETTER else "↓"
 
 
 def _line(line: Line) -> str:

@@ -13,6 +13,7 @@ import gradio as gr
 from sr_hub.webapp.i18n import LANGUAGES, Say, everywhere
 
 STYLE = Path(__file__).with_name("style.css")
+SCRIPT = Path(__file__).with_name("page.js")
 LOGO = Path(__file__).with_name("logo.svg")
 
 PAGES = {
@@ -125,9 +126,15 @@ def block(write: Callable[[Say], str], **arguments: Any) -> gr.HTML:  # noqa: AN
     return gr.HTML(everywhere(write), padding=False, **arguments)
 
 
-def heading(page: str) -> None:
-    """The title of `page` and the sentence under it."""
-    block(lambda say: f"<h1>{say(f'{page}_title')}</h1><p class='lead'>{say(f'{page}_lead')}</p>")
+def heading(page: str, *values: str) -> None:
+    """The title of `page` and the sentence under it, with `values` put in."""
+
+    def write(say: Say) -> str:
+        lead = say(f"{page}_lead")
+        lead = lead % values if values else lead
+        return f"<h1>{say(f'{page}_title')}</h1><p class='lead'>{lead}</p>"
+
+    block(write)
 
 
 def _current(here: bool) -> str:

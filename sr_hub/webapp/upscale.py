@@ -3,10 +3,10 @@
 import gradio as gr
 
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
-from sr_hub.webapp.fields import SILENCE, examples, notice, picture_field, spot_fields
+from sr_hub.webapp.fields import SILENCE, examples, largest, notice, picture_field, spot_fields
 from sr_hub.webapp.i18n import Say, in_browser, text
 from sr_hub.webapp.theme import bar, block, heading
-from sr_hub.webapp.upscaling import PANES, ZOOM, UpscaleHandlers, start_over
+from sr_hub.webapp.upscaling import PANES, ZOOM, UpscaleHandlers, empty
 from sr_hub.webapp.work import KEPT_SECONDS, discard
 
 ALSO = ("srgan-x4", "rrim-x4")
@@ -17,7 +17,7 @@ def build_upscale(engine: Engine) -> None:
     """The page's components and handlers, inside the current `gr.Blocks`."""
     handlers = UpscaleHandlers(engine)
     bar("upscale")
-    heading("upscale")
+    heading("upscale", largest(engine.max_pixels))
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300):
             asked = _questions(engine, handlers)
@@ -75,8 +75,9 @@ def build_upscale(engine: Engine) -> None:
     shown.select(handlers.point, [work], place[:2], **light).then(**looked)
     for control in place:
         control.input(**looked, trigger_mode="always_last")
-    emptied = [asked[0], slider, download, table_html, section, work]
-    again.click(start_over, [work], emptied, **light)
+    picture, shows = asked[0], [slider, download, table_html, section, work]
+    again.click(lambda old: (None, *empty(old)), [work], [picture, *shows], **light)
+    picture.change(handlers.change, [picture, work], shows, **light)
     _endpoint(handlers, engine)
 
 
@@ -91,7 +92,11 @@ def _questions(engine: Engine, handlers: UpscaleHandlers) -> list[gr.components.
     )
     examples(picture, "waves.png", "bridge.png", "chart.png")
     model = gr.Dropdown(
-        engine.names, value=engine.default, label=text("upscale_model"), elem_id="model"
+        engine.names,
+        value=engine.default,
+        label=text("upscale_model"),
+        info=text("upscale_model_info"),
+        elem_id="model",
     )
     fidelity, of = _fidelity(model, handlers)
     also = gr.CheckboxGroup(

@@ -15,7 +15,7 @@ from sr_hub.metrics import consistency
 from sr_hub.tables import show
 from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import BICUBIC, Engine, StoppedError, device_of
-from sr_hub.webapp.fields import read_picture
+from sr_hub.webapp.fields import read_picture, warn_of
 from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, told
 from sr_hub.webapp.tables import Line, html_table
 from sr_hub.webapp.view import (
@@ -69,7 +69,7 @@ class UpscaleHandlers:
         names = names[:PANES]
         order = sorted(names, key=self.engine.place)
         try:
-            with self.engine.running(request.session_hash):
+            with self.engine.running(request.session_hash, path):
                 progress(0, desc=message("reading", request))
                 self.engine.upscaler(chosen)
                 image = read_picture(path, self.engine.max_pixels, request)
@@ -101,6 +101,12 @@ class UpscaleHandlers:
     def point(self, work: Work | None, event: gr.SelectData) -> tuple[Any, Any]:
         """Where in the picture a click on the overview fell, in percent across and down."""
         return work.percent(work.chosen, event) if work else (gr.skip(), gr.skip())
+
+    def change(self, path: str | None, work: Work | None, request: gr.Request) -> tuple[Any, ...]:
+        """A page without the results of another picture than the one that was given."""
+        self.engine.stop_others(request.session_hash, path)
+        warn_of(path, self.engine.max_pixels, request)
+        return empty(work)
 
     def stop(self, request: gr.Request) -> None:
         """End the visitor's run at its next layer."""
@@ -226,8 +232,8 @@ def numbers(work: Work, say: Say) -> str:
     return html_table(titles, lines, about)
 
 
-def start_over(work: Work | None) -> tuple[Any, ...]:
-    """An empty page."""
+def empty(work: Work | None) -> tuple[Any, ...]:
+    """A page without results: slider, download, numbers, spot, work."""
     discard(work)
     download = gr.update(value=None, interactive=False)
-    return None, None, download, "", gr.update(visible=False), None
+    return None, download, "", gr.update(visible=False), None

@@ -38,6 +38,12 @@ def test_of_two_files_with_one_model_the_newer_one_is_shown_and_foreign_files_ar
     assert {row.values["psnr"] for row in shown} == {36.0}
 
 
+def test_the_highest_psnr_comes_first_and_arrows_say_what_is_better(results):
+    html = Benchmarks(results).table("Set5", "y", i18n.texts("en").__getitem__)
+    assert 0 < html.index("rrim-x4") < html.index("bicubic")
+    assert "PSNR ↑" in html and "RMSE ↓" in html and "Seconds ↓" in html
+
+
 def test_lpips_is_explained_where_it_is_shown(results, tmp_path):
     stored = read_results(results / "all.json")
     rows = [row | {"mean": row["mean"] | {"lpips": 0.1}} for row in stored["results"]]
@@ -51,8 +57,8 @@ def test_lpips_is_explained_where_it_is_shown(results, tmp_path):
 def test_benchmarks_stand_beside_the_reports_rows_under_its_own_protocol_only(results):
     stored, say = Benchmarks(results), i18n.texts("en").__getitem__
     table = stored.table("Set5", "report", say)
-    assert "report: Ours" in table and "26.8981" in table and "rrim-x4" in table
-    assert "report: Ours" not in stored.table("Set5", "y", say)
+    assert "report: RRIM (“Ours”)" in table and "26.8981" in table and "rrim-x4" in table
+    assert "report: RRIM (“Ours”)" not in stored.table("Set5", "y", say)
     assert "26.8981" in stored.reports("Set5", "y", say)
     assert "22.0793" in stored.reports("Urban100", "y", say)
     assert "29.057<" in stored.reports("Set5", "y", say)
@@ -63,6 +69,7 @@ def test_the_plot_names_every_point_inside_the_drawing(results):
     html = Benchmarks(results).plot("Set5", "y", i18n.texts("en").__getitem__)
     points = [plot.Point("a", 0.001, 28), plot.Point("b", 0.3, 31), plot.Point("c", 0.3, 31)]
     assert html.count("<circle") == 2 and "rrim-x4" in html
+    assert "aria-label='PSNR (dB) / seconds per picture'" in html
     svg = plot.scatter([*points, plot.Point("broken", 0, 1)], "x", "y")
     assert svg.count("<circle") == 3 and "broken" not in svg
     places = re.findall(r"<circle cx='([\d.]+)' cy='([\d.]+)'", svg)

@@ -106,14 +106,23 @@ def test_the_bar_says_which_of_several_methods_runs(page, offer, photo):
 
 
 def test_stop_ends_the_run_of_that_visitor_only_in_the_midst_of_a_tile(offer):
-    with offer.running("visitor"), offer.running("another"):
+    with offer.running("visitor", "a.png"), offer.running("another", "b.png"):
         offer.stop("visitor")
         offer.check("another")
         with pytest.raises(StoppedError):
             offer.enlarge("rrim-x4", texture(8, 8), lambda part: offer.check("visitor"))
     offer.stop("visitor")
-    with offer.running("visitor"):
+    with offer.running("visitor", "a.png"):
         offer.check("visitor")
+
+
+def test_another_picture_ends_the_run_on_the_one_before(offer):
+    with offer.running("visitor", "a.png"):
+        offer.stop_others("visitor", "a.png")
+        offer.check("visitor")
+        offer.stop_others("visitor", "b.png")
+        with pytest.raises(StoppedError):
+            offer.check("visitor")
 
 
 def test_one_network_runs_at_a_time_and_who_waits_can_stop(offer, monkeypatch):
@@ -130,7 +139,7 @@ def test_one_network_runs_at_a_time_and_who_waits_can_stop(offer, monkeypatch):
 
     monkeypatch.setattr(engine, "WAIT", 0.01)
     monkeypatch.setattr(offer, "_run", hold)
-    with ThreadPoolExecutor(2) as pool, offer.running("visitor"):
+    with ThreadPoolExecutor(2) as pool, offer.running("visitor", "a.png"):
         first = pool.submit(offer.enlarge, "rrim-x4", texture(8, 8))
         assert begun.wait(60)
         begun.clear()

@@ -45,7 +45,7 @@ def test_every_text_is_used_somewhere():
     built = {f"{page}_{part}" for page in theme.PAGES for part in ("title", "lead")}
     built |= {f"home_{page}_{part}" for page in theme.PAGES for part in ("title", "text")}
     built |= {f"nav_{page}" for page in theme.PAGES}
-    built |= {f"protocol_{protocol}" for protocol in Protocol}
+    built |= {f"protocol_{protocol}{form}" for protocol in Protocol for form in ("", "_short")}
     built |= {f"table_{column}" for column in tables.COLUMNS}
     built |= {key for key in i18n.texts("en") if key.startswith("notice_")}
     for key in i18n.texts("en").keys() - built:

@@ -15,6 +15,7 @@ gr = pytest.importorskip("gradio", reason="the app needs gradio (extra `app`)")
 from gradio_client.exceptions import AppError  # noqa: E402
 from webapp_parts import (  # noqa: E402
     MAX_PIXELS,
+    VISITOR,
     run_compare,
     run_upscale,
     texture,
@@ -32,6 +33,7 @@ from sr_hub.webapp import (  # noqa: E402
     view,
     work,
 )
+from sr_hub.webapp.comparing import CompareHandlers  # noqa: E402
 from sr_hub.webapp.engine import OTHERS_KEPT  # noqa: E402
 from sr_hub.webapp.upscaling import UpscaleHandlers  # noqa: E402
 
@@ -174,6 +176,42 @@ def test_a_run_that_fails_leaves_what_the_page_shows(offer, photo, truth):
     assert compared.folder.exists()
     run_compare(offer, truth, old=compared)
     assert not compared.folder.exists()
+
+
+@pytest.mark.parametrize("page", [UpscaleHandlers, CompareHandlers])
+def test_another_picture_takes_the_results_of_the_one_before_away(offer, photo, page, monkeypatch):
+    said = []
+    monkeypatch.setattr(fields.gr, "Warning", lambda words, **_: said.append(words))
+    run = run_upscale if page is UpscaleHandlers else run_compare
+    shown = run(offer, photo)
+    old = next(v for v in (shown[-1] if run is run_upscale else shown) if isinstance(v, work.Work))
+    emptied = page(offer).change(str(photo), old, VISITOR)
+    assert not old.folder.exists() and not said
+    assert None in emptied and not any(isinstance(value, work.Work) for value in emptied)
+    assert {"visible": False, "__type__": "update"} in emptied
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("huge.png", "up to 20,000 pixels"), ("gone.png", "is no longer here")]
+)
+def test_what_can_not_be_enlarged_is_said_as_soon_as_it_is_given(
+    offer, tmp_path, monkeypatch, name, says
+):
+    said = []
+    monkeypatch.setattr(fields.gr, "Warning", lambda words, **_: said.append(words))
+    texture(200, 150).save(tmp_path / "huge.png")
+    UpscaleHandlers(offer).change(str(tmp_path / name), None, VISITOR)
+    assert len(said) == 1 and says in said[0]
+    UpscaleHandlers(offer).change(None, None, VISITOR)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("pixels", "shape", "fits"),
+    [(3_000_000, (4, 3), "2000 × 1500"), (20_000, (200, 150), "163 × 122")],
+)
+def test_the_largest_picture_of_a_shape_is_within_the_limit(pixels, shape, fits):
+    assert fields.largest(pixels, *shape) == fits
 
 
 def test_methods_beyond_those_shown_are_named(offer, photo, monkeypatch):
