@@ -71,7 +71,8 @@ def find_jobs(
 
     Raises:
         SRHubError: if there is no picture, the target is a file without a suffix, a folder's is
-            named like a picture, or a picture would be replaced by its own enlargement.
+            named like a picture, or a picture would be replaced by its own enlargement or, in its
+            own folder, by that of another.
     """
     into_folder = str(target).endswith(("/", os.sep)) or Path(target).is_dir()
     target = Path(target)
@@ -88,10 +89,29 @@ def find_jobs(
                 f"results, or end it in a slash"
             )
         jobs = _folder(source, target, format or "PNG", recursive)
+    sources = {job.source.resolve() for job in jobs}
     for job in jobs:
-        if job.target.exists() and job.target.samefile(job.source):
-            raise SRHubError(f"{job.source} would be replaced by its enlargement: name another")
+        itself = job.target.exists() and job.target.samefile(job.source)
+        if itself or job.target.resolve() in sources:
+            raise SRHubError(f"{job.target} would be replaced by an enlargement: name another")
+        if into_folder and job.target.exists() and job.target.parent.samefile(job.source.parent):
+            raise SRHubError(
+                f"{job.target} is there already, beside {job.source.name}: name the file to write"
+            )
     return jobs
+
+
+def left_out(source: Path, *, recursive: bool = False) -> Counter[str]:
+    """How many files of a folder `find_jobs` passes over for their suffix, by suffix.
+
+    Hidden files do not count; "" stands for no suffix.
+    """
+    inside = _inside(source, recursive)
+    return Counter(
+        path.suffix.lower()
+        for path in inside
+        if path.suffix.lower() not in readable_suffixes() and _is_plain(source, path)
+    )
 
 
 def run_jobs(
@@ -158,16 +178,14 @@ def _single(source: Path, target: Path, format: str | None, into_folder: bool) -
 
 
 def _folder(source: Path, target: Path, format: str, recursive: bool) -> list[Job]:
-    suffixes = readable_suffixes()
-    found = sorted(source.rglob("*") if recursive else source.iterdir())
-    results = target.resolve()
-    inside = [path.relative_to(source) for path in found if results not in path.resolve().parents]
+    suffixes, results = readable_suffixes(), target.resolve()
+    holds_results = source.resolve() in results.parents
     pictures = [
         path
-        for path in inside
+        for path in _inside(source, recursive)
         if path.suffix.lower() in suffixes
-        and not any(part.startswith(".") for part in path.parts)
-        and (source / path).is_file()
+        and _is_plain(source, path)
+        and not (holds_results and results in (source / path).resolve().parents)
     ]
     if not pictures:
         advice = "" if recursive else " (sub-folders are left out without --recursive)"
@@ -177,6 +195,16 @@ def _folder(source: Path, target: Path, format: str, recursive: bool) -> list[Jo
         Job(source / path, target / name, format)
         for path, name in zip(pictures, names, strict=True)
     ]
+
+
+def _inside(source: Path, recursive: bool) -> list[Path]:
+    found = sorted(source.rglob("*") if recursive else source.iterdir())
+    return [path.relative_to(source) for path in found]
+
+
+def _is_plain(source: Path, path: Path) -> bool:
+    """Whether `path` inside `source` is a file that is not hidden, nor in a hidden folder."""
+    return not any(part.startswith(".") for part in path.parts) and (source / path).is_file()
 
 
 def _target_names(pictures: list[Path], suffix: str) -> list[Path]:

@@ -17,6 +17,8 @@ from sr_hub.errors import SRHubError
 from sr_hub.files import check_writable, write_text
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from sr_hub.bulk import Job, Row
     from sr_hub.upscaler import Upscaler
 
@@ -87,7 +89,7 @@ def upscale_command(
 
     A picture that fails is told in one line and the others go on; the exit code is then 1.
     """
-    from sr_hub.bulk import find_jobs, run_jobs
+    from sr_hub.bulk import find_jobs, left_out, run_jobs
 
     if "-" in (str(source), target):
         raise SRHubError("pictures do not go through pipes: name a file instead of -")
@@ -110,6 +112,8 @@ def upscale_command(
             _write_report(report, rows, upscaler)
     failed = sum(row.status == "failed" for row in rows)
     typer.echo(_summary(rows, time.perf_counter() - start))
+    if source.is_dir():
+        _tell_left_out(left_out(source, recursive=recursive))
     if failed:
         raise typer.Exit(1)
 
@@ -184,6 +188,12 @@ def _summary(rows: "list[Row]", seconds: float) -> str:
     parts = [f"{done} of {len(rows)} pictures enlarged"]
     parts += [f"{count} {kind}" for kind, count in counts.items() if count]
     return f"{', '.join(parts)}, in {seconds:.1f} s"
+
+
+def _tell_left_out(counts: "Counter[str]") -> None:
+    if counts:
+        kinds = ", ".join(f"{n} {suffix or 'without suffix'}" for suffix, n in counts.items())
+        typer.echo(f"note: left out for their names: {kinds}", err=True)
 
 
 def _check_report(path: Path, jobs: "list[Job]") -> None:

@@ -256,12 +256,18 @@ def _name_of(model: SRModel | str | Path) -> str:
 
 
 def _as_batch(x: Tensor) -> Tensor:
-    """`x` in float32, refused if it is not (N, 3, H, W) in a floating type."""
+    """`x` in float32, refused if it is not (N, 3, H, W) in a floating type and about [0, 1]."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, Tensor) else f"a {type(x).__name__}"
         raise SRHubError(f"run takes a tensor of floats in [0, 1], not {kind}: convert it")
     if x.ndim != 4 or x.shape[1] != 3 or not x.numel():
         raise SRHubError(f"run takes a tensor (N, 3, H, W), not {tuple(x.shape)}")
+    low, high = x.aminmax()
+    if low < -0.5 or high > 2:
+        raise SRHubError(
+            f"run takes values in [0, 1], not from {low:.3g} to {high:.3g}: "
+            f"scale them, as by x / 255"
+        )
     return x.float()
 
 

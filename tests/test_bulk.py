@@ -7,7 +7,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from sr_hub import bulk
-from sr_hub.bulk import Job, enlarge_file, find_jobs, run_jobs
+from sr_hub.bulk import Job, enlarge_file, find_jobs, left_out, run_jobs
 from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode
@@ -70,6 +70,14 @@ def test_results_inside_the_source_are_not_enlarged_again(tmp_path, upscaler):
         list(run_jobs(jobs, upscaler))
 
 
+def test_a_folder_may_go_into_the_one_around_it(tmp_path):
+    source = picture(tmp_path / "small" / "a.png")
+    assert find_jobs(source.parent, tmp_path) == [Job(source, tmp_path / "a.png", "PNG")]
+    picture(source.parent / "small" / "a.png")
+    with pytest.raises(SRHubError, match=r"small/a\.png would be replaced by an enlargement"):
+        find_jobs(source.parent, tmp_path, recursive=True)
+
+
 def test_results_inside_the_source_are_known_by_any_spelling(tmp_path, upscaler, monkeypatch):
     picture(tmp_path / "in" / "a.png")
     monkeypatch.chdir(tmp_path)
@@ -118,13 +126,29 @@ def test_a_single_file_goes_into_a_folder_or_under_a_name(tmp_path):
     assert find_jobs(source, tmp_path / "dir.png")[0].target == tmp_path / "dir.png" / "a.png"
 
 
+def test_a_neighbour_is_not_replaced(tmp_path):
+    source, neighbour = picture(tmp_path / "a.jpg"), picture(tmp_path / "a.png")
+    with pytest.raises(SRHubError, match=r"a\.png is there already, beside a\.jpg: name the file"):
+        find_jobs(source, tmp_path)
+    assert find_jobs(source, neighbour) == [Job(source, neighbour, "PNG")]
+    assert find_jobs(source, tmp_path, format="WEBP")
+
+
+def test_what_is_left_out_for_its_name_is_counted(tmp_path):
+    for name in ("a.jpg", "b.HEIC", "noext", ".hidden.txt", "sub/c.heic"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert left_out(tmp_path) == {".heic": 1, "": 1}
+    assert left_out(tmp_path, recursive=True) == {".heic": 2, "": 1}
+
+
 def test_what_makes_no_sense_is_refused(tmp_path):
     source = picture(tmp_path / "in" / "a.png")
     folder = source.parent
     cases = [
         (tmp_path / "none", tmp_path, {}, "no file or folder"),
-        (source, source, {}, "replaced by its enlargement"),
-        (source, folder, {}, "replaced by its enlargement"),
+        (source, source, {}, "replaced by an enlargement"),
+        (source, folder, {}, "replaced by an enlargement"),
         (folder, folder, {}, "name another folder"),
         (folder, source, {}, "name another folder"),
         (folder, tmp_path / "b.PNG", {}, r"in is a folder and .*b\.PNG named like a picture"),

@@ -268,11 +268,18 @@ def test_what_is_no_picture_is_refused_with_the_way_to_one(given, message):
         (torch.rand(1, 3, 0, 5), r"not \(1, 3, 0, 5\)"),
         (torch.zeros(1, 3, 4, 5, dtype=torch.uint8), r"floats in \[0, 1\], not torch\.uint8"),
         (np.zeros((1, 3, 4, 5)), "not a ndarray"),
+        (torch.rand(1, 3, 4, 5) * 255, r"\[0, 1\], not from .* to \d+: scale them, as by x / 255"),
+        (torch.linspace(-1, 1, 60).view(1, 3, 4, 5), r"not from -1 to 1"),
     ],
 )
 def test_a_tensor_of_another_kind_is_refused(x, message):
     with pytest.raises(SRHubError, match=message):
         Upscaler(small(), device="cpu").run(x)
+
+
+def test_a_tensor_a_little_beyond_the_range_is_taken():
+    x = torch.linspace(-0.3, 1.4, 60).view(1, 3, 4, 5)
+    assert Upscaler(small(), device="cpu").run(x).shape[-2:] == (16, 20)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
