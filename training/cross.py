@@ -42,9 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, metavar="PICTURES")
     parser.add_argument("--cache", type=Path, help="folder for the decoded pictures")
     options = parser.parse_args(arguments)
-    pictures = Pictures.read(options.data, cache=options.cache)
+    remedy = "--cache FOLDER, or fewer pictures"
+    pictures = Pictures.read(options.data, cache=options.cache, remedy=remedy)
     model = load_model(options.model)
-    pictures.require((PATCH + 2 * SUPPORT) * model.scale, "a patch with its margin")
+    pictures = pictures.without_small((PATCH + 2 * SUPPORT) * model.scale, "a patch and its margin")
     batches = (
         pictures.batch(scale=model.scale, patch=PATCH, size=8, seed=0, step=step)[0]
         for step in range(BATCHES)

@@ -174,7 +174,9 @@ def _words(described: dict[str, Any], row: dict[str, Any]) -> str:
     scores = [f"{row['val_psnr_y']:.2f} dB on luma"]
     if "val_lpips" in row:
         scores.append(f"LPIPS {row['val_lpips']:.4f}")
-    centres = f"centres ({config['validation_side']} pixels) of {val['pictures']} other pictures"
+    learned = val.get("learned_from", 0)
+    kind = f"pictures, {learned} of which it learned from" if learned else "other pictures"
+    centres = f"centres ({config['validation_side']} pixels) of {val['pictures']} {kind}"
     spoiled = ", spoiled in the same ways" if config["degradation"] == "real" else ""
     return f"{', '.join(scores)}: {centres}{spoiled}"
 

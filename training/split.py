@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sr_hub.errors import SRHubError
 from training.command import command
-from training.data import files_of
+from training.decoding import files_of
 
 PARTS = ("train",) * 8 + ("val", "test")
 

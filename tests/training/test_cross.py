@@ -56,7 +56,7 @@ def test_the_command_writes_a_folder_that_loads(tmp_path, capsys):
     command = [str(tmp_path / "model"), str(tmp_path / "out"), "--data", str(photo.parent)]
     Image.effect_noise((100, 210), 90).convert("RGB").save(photo)
     assert cross.main(command) == 2
-    assert "noise.png is 100x210" in capsys.readouterr().err
+    assert "under 208x208, which a patch and its margin needs" in capsys.readouterr().err
     Image.effect_noise((210, 210), 90).convert("RGB").save(photo)
     assert cross.main(command) == 0
     written = load_model(tmp_path / "out")
