@@ -348,20 +348,44 @@ def test_split_gives_eight_one_one_and_the_same_again(tmp_path: Path):
     assert len(set(names)) == 20
 
 
+def test_split_takes_only_what_is_a_picture_or_a_shard(tmp_path: Path, capsys, caplog):
+    for index in range(9):
+        save(tmp_path / "all", f"{index:02}.png", gradient(4, 4))
+    with tarfile.open(tmp_path / "all/shard.tar", "w") as archive:
+        archive.add(tmp_path / "all/00.png", "a.png")
+    (tmp_path / "all/empty.jpg").write_bytes(b"")
+    (tmp_path / "all/notes.txt").write_text("no picture")
+    (tmp_path / "all/broken.png").write_bytes(b"\x89PNG no more")
+    assert split_main([str(tmp_path / "all"), str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == "train: 8, val: 1, test: 1\n"
+    assert "left out 3 files that are no pictures, like" in caplog.text
+    suffixes = sorted(path.suffix for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert suffixes == [".png"] * 9 + [".tar"]
+
+
 def test_split_refuses_in_one_line(tmp_path: Path, capsys):
-    save(tmp_path / "all", "a.png", gradient(4, 4))
+    for index in range(10):
+        save(tmp_path / "all", f"{index}.png", gradient(4, 4))
+    save(tmp_path / "few", "a.png", gradient(4, 4))
+    (tmp_path / "few/notes.txt").write_text("no picture")
     (tmp_path / "out").mkdir()
     assert split_main([str(tmp_path / "all"), str(tmp_path / "out")]) == 2
     assert split_main([str(tmp_path / "nothing"), str(tmp_path / "new")]) == 2
+    assert split_main([str(tmp_path / "few"), str(tmp_path / "new")]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2 and "exists already" in lines[0] and "no pictures" in lines[1]
+    assert len(lines) == 3 and "exists already" in lines[0] and "no pictures" in lines[1]
+    assert (
+        "1 pictures to divide (and 1 files that are none): each part gets one from 10" in lines[2]
+    )
+    assert not (tmp_path / "new").exists()
 
 
 def test_split_into_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, capsys):
-    picture = save(tmp_path / "all", "a.png", gradient(4, 4))
+    for index in range(10):
+        picture = save(tmp_path / "all", f"{index}.png", gradient(4, 4))
     assert split_main([str(tmp_path / "all"), str(picture / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ") and "a.png/out" in line
+    assert line.startswith("error: ") and "9.png/out" in line
 
 
 def test_the_training_shards_are_read_whole(shared: Path, tmp_path: Path):
