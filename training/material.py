@@ -31,12 +31,12 @@ def read_material(
     advice = "use a smaller --patch, or larger pictures"
     data = data.without_small(side, "a patch with its margin", advice)
     val = val.without_small(least, "a validation by any measure")
-    learned = val.also_in(data)
-    val.learned = len(learned)
     if accelerator.is_main_process:
         logger.info("%s: %s", options.data, data)
         logger.info("%s: %s", options.val, val)
+        learned = val.also_in(data)
+        val.learned = len(learned)
         if learned:
-            text = "--val: the run learns from %d of these %d pictures (%s ...): give others"
+            text = "--val: the run learns from %d of these %d pictures, like %s: give others"
             logger.warning(text, len(learned), len(val), learned[0])
     return data.to(accelerator.device), val
