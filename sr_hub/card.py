@@ -119,8 +119,7 @@ def card_text(
     Raises:
         SRHubError: if a JSON file of the folder cannot be read, or holds what is none of `KINDS`.
     """
-    training, source = read_facts(folder / TRAINING_FILE), read_facts(folder / SOURCE_FILE)
-    _check_kinds(training, folder / TRAINING_FILE)
+    training, source = read_training(folder), read_facts(folder / SOURCE_FILE)
     repo_id = repo_id or folder.resolve().name
     name = repo_id.rsplit("/", 1)[-1]
     weights = folder / WEIGHTS_FILE
@@ -212,6 +211,17 @@ def read_facts(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SRHubError(f"{path} is not a JSON object")
     return content
+
+
+def read_training(folder: Path) -> dict[str, Any]:
+    """What the `training.json` of a Hub folder says; nothing if it is not there.
+
+    Raises:
+        SRHubError: if it is not a JSON object, or holds what is none of `KINDS`.
+    """
+    training = read_facts(folder / TRAINING_FILE)
+    _check_kinds(training, folder / TRAINING_FILE)
+    return training
 
 
 def add_facts(folder: Path, facts: dict[str, Any]) -> None:

@@ -67,6 +67,20 @@ def _why_no_config(folder: Path) -> str:
     return f"{folder} has no {CONFIG_FILE}: it is not a Hub folder of sr_hub"
 
 
+def run_around(folder: Path) -> Path | None:
+    """The training run whose generator a Hub folder holds, if `run.json` alone tells of it.
+
+    None for any other folder, and for one with its own `training.json`.
+    """
+    around = (folder if folder.name not in ("", "..") else folder.resolve()).parent
+    is_told = (around / RUN_FILE).is_file() and not (folder / TRAINING_FILE).is_file()
+    return around if is_told and _is_generator(folder.resolve().name) else None
+
+
+def _is_generator(name: str) -> bool:
+    return name in ("best", "model") or name.startswith("step-")
+
+
 def name_of(folder: Path) -> str:
     """What results call a Hub folder: its last name, after that of the run that it lies in.
 
@@ -75,8 +89,7 @@ def name_of(folder: Path) -> str:
     folder = folder.resolve()
     if snapshot := _SNAPSHOT.fullmatch("/".join(folder.parts[-3:])):
         return snapshot[1].replace("--", "/", 1)
-    within_a_run = folder.name in ("best", "model") or folder.name.startswith("step-")
-    return Path(*folder.parts[-2:]).as_posix() if within_a_run else folder.name
+    return Path(*folder.parts[-2:]).as_posix() if _is_generator(folder.name) else folder.name
 
 
 def load_folder(network: type[Network], folder: Path) -> Network:

@@ -7,7 +7,7 @@ from huggingface_hub import CommitInfo
 from sr_hub.card import card_text
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
-from sr_hub.folder import CARD_FILE
+from sr_hub.folder import CARD_FILE, CONFIG_FILE, RUN_FILE, run_around
 from sr_hub.models import load_model
 from sr_hub.upload import upload_folder
 
@@ -39,12 +39,14 @@ def push_folder(
         message: first line of the commit.
 
     Raises:
-        SRHubError: if the folder is not a sound checkpoint, or the Hub refuses or cannot be
-            reached.
+        SRHubError: if the folder is not a sound checkpoint, if it is of a training run, whose card
+            `training.push` writes, or if the Hub refuses or cannot be reached.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise SRHubError(f"there is no folder {folder}")
+    if run := _run_of(folder, keep_card=keep_card):
+        raise SRHubError(f"{run} {repo_id} publishes it with its card")
     return upload_folder(
         folder,
         load_model(folder).facts(),
@@ -61,9 +63,23 @@ def write_card(folder: str | Path, *, repo_id: str | None = None) -> Path:
     """Write the card of a Hub folder anew, from its files and the stored results.
 
     Raises:
-        SRHubError: if the folder is not a sound checkpoint.
+        SRHubError: if the folder is not a sound checkpoint, or is of a training run.
     """
     folder = Path(folder)
+    if run := _run_of(folder):
+        raise SRHubError(f"{run} {repo_id or 'user/repo'} --dry-run writes it with its card")
     text = card_text(folder, load_model(folder).facts(), repo_id=repo_id)
     write_text(folder / CARD_FILE, text)
     return folder / CARD_FILE
+
+
+def _run_of(folder: Path, *, keep_card: bool = False) -> str:
+    """That a folder is of a training run, and the command for it; empty if it can have its card."""
+    if (folder / RUN_FILE).is_file() and not (folder / CONFIG_FILE).is_file():
+        return f"{folder} is a training run: python -m training.push {folder}"
+    run = None if keep_card else run_around(folder)
+    if run is None:
+        return ""
+    name = folder.resolve().name
+    which = "" if name == "best" else f" --which {name}"
+    return f"{folder} is of a training run: python -m training.push {run}{which}"

@@ -14,7 +14,7 @@ from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.models import load_model
-from sr_hub.publish import push_folder
+from sr_hub.publish import push_folder, write_card
 
 
 def test_saving_pushes_on_request(hub, tmp_path):
@@ -125,6 +125,32 @@ def test_the_push_command_takes_a_folder_and_prints_its_commit(hub, tmp_path):
     assert result.exit_code == 0 and result.stdout.strip().endswith(f"user/mine/commit/{head}")
     assert hub.repo("user/mine").private
     assert same(load_model("user/mine", revision="trial", token="hf_user"), model)
+
+
+def test_a_training_run_is_published_by_its_own_command(hub, tmp_path):
+    run = tmp_path / "own"
+    small().save_pretrained(run / "best")
+    small().save_pretrained(run / "step-0000100")
+    (run / "run.json").write_text("{}")
+    for folder, named in (("", ""), ("best", ""), ("step-0000100", " --which step-0000100")):
+        command = f"training run: python -m training.push {run}{named} me/x"
+        result = CliRunner().invoke(app, ["push", str(run / folder), "me/x"])
+        assert isinstance(result.exception, SRHubError)
+        assert f"{command} publishes it with its card" in str(result.exception)
+        with pytest.raises(SRHubError, match=f"{command} --dry-run writes it with its card"):
+            write_card(run / folder, repo_id="me/x")
+    assert not hub.repos
+    push_folder(run / "best", "user/kept", keep_card=True)
+    (run / "best" / "training.json").write_text('{"about": "Mine."}')
+    push_folder(run / "best", "user/own")
+    assert b"Mine." in pushed(hub, "user/own")[CARD_FILE]
+
+
+def test_a_folder_beside_the_run_json_of_something_else_goes_up(hub, tmp_path):
+    small().save_pretrained(tmp_path / "mine")
+    (tmp_path / "run.json").write_text("{}")
+    push_folder(tmp_path / "mine", "user/mine")
+    assert hub.repos
 
 
 def test_a_push_is_one_commit_and_without_a_change_none(hub):

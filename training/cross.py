@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ from sr_hub.errors import SRHubError
 from sr_hub.models import RRIM, load_model
 from training.command import command
 from training.data import Pictures
+from training.origins import called, facts_of_all, save_made
 
 PATCH = 48
 """Side of a low-resolution patch that the map is fitted on, in pixels."""
@@ -42,15 +44,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, metavar="PICTURES")
     parser.add_argument("--cache", type=Path, help="folder for the decoded pictures")
     options = parser.parse_args(arguments)
-    pictures = Pictures.read(options.data, cache=options.cache)
+    remedy = "--cache FOLDER, or fewer pictures"
+    pictures = Pictures.read(options.data, cache=options.cache, remedy=remedy)
     model = load_model(options.model)
-    pictures.require((PATCH + 2 * SUPPORT) * model.scale, "a patch with its margin")
+    pictures = pictures.without_small((PATCH + 2 * SUPPORT) * model.scale, "a patch and its margin")
     batches = (
         pictures.batch(scale=model.scale, patch=PATCH, size=8, seed=0, step=step)[0]
         for step in range(BATCHES)
     )
-    cross(model, batches).save_pretrained(options.out)
+    facts = facts_of_crossed(options.model, options.data.resolve().name, len(pictures))
+    save_made(cross(model, batches), options.out, facts)
     return 0
+
+
+def facts_of_crossed(model: str, data: str, pictures: int) -> dict[str, Any]:
+    """What the card of a crossed RRIM tells: how the RRIM was trained, and what the map saw."""
+    name = called(model)
+    facts = facts_of_all([model], f"python -m training.cross {name} OUT --data {data}")
+    known = {entry.get("name") for entry in facts["data"]}
+    seen = [] if data in known else [{"name": data, "pictures": pictures}]
+    return {**facts, "data": [*facts["data"], *seen], "start_from": f"{name}, crossed"}
 
 
 @torch.no_grad()

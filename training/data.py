@@ -4,13 +4,11 @@ All pictures lie in one array of pixels, in memory, in a file or on the training
 batch is one gather from it, the same everywhere, so that a GPU does not wait for data.
 """
 
+import copy
 import hashlib
 import json
 import logging
-import os
-import tarfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -22,7 +20,7 @@ from torch import Tensor
 from sr_hub.degrade import SUPPORT, downscale, quantise, realistic
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text, write_whole
-from sr_hub.image import decode
+from training.decoding import decode_each, files_of, in_memory
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +33,15 @@ class Pictures:
         pixels: (pixels of all pictures, 3) uint8, RGB.
         names: of the pictures, in the order in which they lie.
         sizes: (pictures, 2), height and width of each, in pixels.
-        skipped: files that could not be read.
+        skipped: files that could not be read, and pictures that were too small.
+        learned: pictures that the run learns from too, though they are for validation.
     """
 
     pixels: Tensor
     names: list[str]
     sizes: np.ndarray
     skipped: int = 0
+    learned: int = 0
 
     def __post_init__(self) -> None:
         areas = self.sizes.prod(axis=1)
@@ -50,25 +50,37 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __str__(self) -> str:
+        area = int(self.sizes.prod(axis=1).sum())
+        return f"{len(self)} pictures, {area / 1e6:.0f} million pixels, {3 * area / 1e9:.2f} GB"
+
     @classmethod
-    def read(cls, source: Path, *, cache: Path | None = None) -> Self:
+    def read(
+        cls, source: Path, *, cache: Path | None = None, remedy: str = "fewer pictures"
+    ) -> Self:
         """The pictures of a folder: files and those in tar shards, in the order of their names.
 
         Args:
             source: the folder; its sub-folders count too.
-            cache: folder for the decoded pictures. It is filled by the first run; later runs map
-                it, which takes no time, and several at once share the memory. It is made anew if
-                the files of `source` have changed.
+            cache: folder for the decoded pictures. It is filled by the first run, picture by
+                picture; later runs map it, which takes no time, and several at once share the
+                memory. It is made anew if the files of `source` have changed.
+            remedy: what to give if memory does not hold all pictures, where there is no cache.
 
         Raises:
             SRHubError: if the folder is missing, holds no picture that can be read, or holds a
-                damaged tar shard.
+                damaged tar shard, or if memory does not suffice.
         """
         if not source.is_dir():
             raise SRHubError(f"{source} is not a folder of pictures")
-        if cache is None:
-            return cls._decoded(source)
-        return cls._cached(source, cache, _fingerprint(source))
+        if cache is not None:
+            return cls._cached(source, cache, _fingerprint(source))
+        pixels, index = in_memory(source, remedy)
+        return cls._of(torch.from_numpy(pixels), index)
+
+    @classmethod
+    def _of(cls, pixels: Tensor, index: dict) -> Self:
+        return cls(pixels, index["names"], np.array(index["sizes"]), index["skipped"])
 
     @classmethod
     def _cached(cls, source: Path, cache: Path, fingerprint: str) -> Self:
@@ -80,38 +92,23 @@ class Pictures:
         index_path, pixels_path = cache / "index.json", cache / f"pixels-{fingerprint[:16]}.bin"
         index = json.loads(index_path.read_text()) if index_path.exists() else {}
         if index.get("of") == fingerprint and pixels_path.exists():
-            return cls(
-                _mapped(pixels_path), index["names"], np.array(index["sizes"]), index["skipped"]
-            )
-        made = cls._decoded(source)
-        write_whole(pixels_path, made.pixels.numpy().tofile)
-        made.pixels = _mapped(pixels_path)
-        index = {"of": fingerprint, "names": made.names, "skipped": made.skipped}
-        text = json.dumps({**index, "sizes": made.sizes.tolist()})
-        write_text(index_path, text)
+            return cls._of(_mapped(pixels_path), index)
+
+        def fill(path: Path) -> None:
+            with path.open("wb") as file:
+                index.update(decode_each(source, file.write), of=fingerprint)
+
+        try:
+            write_whole(pixels_path, fill)
+        except MemoryError:
+            raise SRHubError(
+                f"the largest pictures of {source} do not fit into memory: cut them first"
+            ) from None
+        made = cls._of(_mapped(pixels_path), index)
+        write_text(index_path, json.dumps(index))
         for old in set(cache.glob("pixels*.bin")) - {pixels_path}:
             old.unlink(missing_ok=True)  # a run that has it mapped keeps it
         return made
-
-    @classmethod
-    def _decoded(cls, source: Path) -> Self:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            decoded = list(pool.map(_decode, _files(source)))
-        found = [(name, picture) for name, picture in decoded if picture is not None]
-        skipped = len(decoded) - len(found)
-        if not found:
-            unreadable = f" ({skipped} files that are none)" if skipped else ""
-            raise SRHubError(f"{source} holds no picture that can be read{unreadable}")
-        del decoded
-        names = [name for name, _ in found]
-        sizes = np.array([picture.shape[:2] for _, picture in found])
-        pixels = torch.empty(int(sizes.prod(axis=1).sum()), 3, dtype=torch.uint8)
-        end = len(pixels)
-        while found:  # each picture is let go once it is copied
-            flat = torch.from_numpy(found.pop()[1].reshape(-1, 3))
-            pixels[end - len(flat) : end] = flat
-            end -= len(flat)
-        return cls(pixels, names, sizes, skipped)
 
     def to(self, device: torch.device) -> Self:
         """These pictures with their pixels on `device`, if half of its free memory holds them."""
@@ -125,23 +122,52 @@ class Pictures:
 
     def picture(self, index: int) -> Tensor:
         """One picture, (1, 3, H, W), in [0, 1]."""
-        start, (height, width) = self.starts[index], self.sizes[index]
-        flat = self.pixels[start : start + height * width]
-        return flat.view(height, width, 3).permute(2, 0, 1)[None].float() / 255
+        flat = self._flat(index).view(*self.sizes[index], 3)
+        return flat.permute(2, 0, 1)[None].float() / 255
 
-    def require(self, side: int, reason: str, advice: str = "") -> None:
-        """Refuse pictures under `side` pixels a side, which `reason` ("a patch") needs.
+    def _flat(self, index: int) -> Tensor:
+        start = self.starts[index]
+        return self.pixels[start : start + self.sizes[index].prod()]
+
+    def without_small(self, side: int, reason: str, advice: str = "give larger ones") -> Self:
+        """Those of `side` pixels a side or more, which `reason` ("a patch") needs; it names others.
 
         Raises:
-            SRHubError: if there are any; it names the first and counts them all.
+            SRHubError: if none remains.
         """
-        small = np.flatnonzero(self.sizes.min(axis=1) < side)
-        if len(small):
-            height, width = self.sizes[small[0]]
-            raise SRHubError(
-                f"{self.names[small[0]]} is {width}x{height}, but {reason} needs {side}x{side}: "
-                f"{advice}take out the {len(small)} of {len(self)} pictures that are too small"
-            )
+        large = self.sizes.min(axis=1) >= side
+        if large.all():
+            return self
+        needs = f"under {side}x{side}, which {reason} needs"
+        if not large.any():
+            raise SRHubError(f"all {len(self)} pictures are {needs}: {advice}")
+        small = [Path(self.names[index]).name for index in np.flatnonzero(~large)]
+        named = ", ".join(small[:3] + ["..."] * (len(small) > 3))
+        text = "%d of %d pictures are %s, and left out: %s"
+        logger.warning(text, len(small), len(self), needs, named)
+        rest = copy.copy(self)
+        rest.names = [self.names[index] for index in np.flatnonzero(large)]
+        rest.sizes, rest.starts = self.sizes[large], self.starts[large]
+        rest.skipped += len(small)
+        return rest
+
+    def also_in(self, other: Self) -> list[str]:
+        """Names of those of these pictures that `other` holds too, pixel for pixel."""
+        sizes = set(map(tuple, self.sizes.tolist()))
+        alike = defaultdict(list)
+        for index, size in enumerate(other.sizes.tolist()):
+            if tuple(size) in sizes:
+                alike[other._glimpse(index)].append(other._flat(index))
+        return [
+            name
+            for index, name in enumerate(self.names)
+            if any(torch.equal(self._flat(index), flat) for flat in alike[self._glimpse(index)])
+        ]
+
+    def _glimpse(self, index: int) -> bytes:
+        """A few pixels of the middle: where these differ, the pictures do."""
+        flat = self._flat(index)
+        return flat[len(flat) // 2 :][:64].numpy().tobytes()
 
     def batch(
         self,
@@ -199,43 +225,6 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
 def degraded(hr: Tensor, scale: int, degradation: str, rng: np.random.Generator) -> Tensor:
     """`hr` (N, 3, scale * H, scale * W) reduced as `TrainConfig.degradation` says; not clamped."""
     return realistic(hr, scale, rng) if degradation == "real" else downscale(hr, scale)
-
-
-def files_of(source: Path) -> list[Path]:
-    """The files below a folder, hidden ones left out, in the order of their names."""
-    return [path for path in sorted(source.rglob("*")) if path.is_file() and path.name[0] != "."]
-
-
-def _files(source: Path) -> Iterator[tuple[str, bytes]]:
-    for path in files_of(source):
-        if path.suffix == ".tar":
-            yield from _members(path)
-        else:
-            yield str(path), path.read_bytes()
-
-
-def _members(shard: Path) -> Iterator[tuple[str, bytes]]:
-    try:
-        with tarfile.open(shard) as archive:
-            for member in archive:
-                if member.isfile():
-                    yield f"{shard}:{member.name}", archive.extractfile(member).read()
-    except tarfile.TarError as error:
-        raise SRHubError(f"{shard} is damaged: {error}") from None
-
-
-def _decode(file: tuple[str, bytes]) -> tuple[str, np.ndarray | None]:
-    name, data = file
-    try:
-        image = decode(data)
-        if image.mode == "I;16":
-            raise SRHubError("it is 16-bit grey: convert it to 8 bits")
-        if image.mode in ("LA", "RGBA") and image.getchannel("A").getextrema()[0] < 255:
-            raise SRHubError("it has transparent parts: flatten it")
-        return name, np.array(image.convert("RGB"))
-    except SRHubError as error:
-        logger.warning("skipped %s: %s", name, error)
-        return name, None
 
 
 def _mapped(path: Path) -> Tensor:

@@ -31,7 +31,11 @@ def describe(run: Run, options: argparse.Namespace) -> dict:
             "pictures": len(run.data),
             "skipped": run.data.skipped,
         },
-        "val": {"pictures": len(run.val), "skipped": run.val.skipped},
+        "val": {
+            "pictures": len(run.val),
+            "skipped": run.val.skipped,
+            "learned_from": run.val.learned,
+        },
         "machine": hardware(device),
         "processes": run.accelerator.num_processes,
         "torch": torch.__version__,

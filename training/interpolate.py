@@ -5,12 +5,14 @@ without training (Wang et al. 2018, section 3.4, https://arxiv.org/abs/1809.0021
 PICTURES --lose 0.4` the blend is the sharpest of those that lose at most 0.4 dB of the PSNR stage's
 validation, so that networks of two GAN stages can be compared at the same price. `--start OLD`
 carries a GAN stage that started from OLD over to PSNR, which was trained on from there; with
-`--alpha 1` that is a start for more of the GAN stage.
+`--alpha 1` that is a start for more of the GAN stage. The card tells how both were trained, as far
+as they do; `python -m sr_hub push OUT user/repo` publishes it.
 """
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,6 +23,7 @@ from sr_hub.models import load_model
 from training.command import command
 from training.config import TrainConfig
 from training.data import Pictures
+from training.origins import called, facts_of_all, save_made
 from training.steps import Context
 from training.validation import validate
 
@@ -47,8 +50,23 @@ def main(arguments: list[str] | None = None) -> int:
     if options.val:
         alpha, reached = choose_alpha(psnr, gan, Pictures.read(options.val), options.lose)
         sys.stdout.write(f"alpha {alpha:g}: {reached:.3f} dB on luma\n")
-    interpolate(psnr, gan, alpha).save_pretrained(options.out)
+    facts = facts_of_blend(options.psnr, options.gan, alpha, start=options.start)
+    save_made(interpolate(psnr, gan, alpha), options.out, facts)
     return 0
+
+
+def facts_of_blend(
+    psnr: str, gan: str, alpha: float, *, start: str | None = None
+) -> dict[str, Any]:
+    """What the card of a blend tells: how both were trained, and in what share they are in it."""
+    first, second = called(psnr), called(gan)
+    command = f"python -m training.interpolate {first} {second} OUT --alpha {alpha:g}"
+    carried = ""
+    if start:
+        command += f" --start {called(start)}"
+        carried = f", which started from {called(start)}"
+    origin = f"{first} and {second}{carried}, share {alpha:g}"
+    return {**facts_of_all([psnr, gan], command), "start_from": origin}
 
 
 def choose_alpha(

@@ -15,13 +15,13 @@ from typing import Any
 from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
-from sr_hub.folder import CARD_FILE, CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE
+from sr_hub.folder import CARD_FILE, CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE, run_around
 from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
 from sr_hub.upload import full_id
 from training.checkpoint import LAST_FILE, read_state
 from training.command import command
-from training.journal import LOG_FILE, read_log, read_run
+from training.journal import LOG_FILE, RUN_FILE, read_log, read_run
 from training.recipes_gan import EPOCH
 from training.validation import badness
 
@@ -93,21 +93,32 @@ def gather(
         SRHubError: if the run has no such generator, or `facts` is not a JSON object.
         OSError: if a file cannot be read or written.
     """
-    described, source = read_run(run), run / which
+    _refuse_a_folder(run)
+    told, row = told_of_run(run, which)
+    source = run / which
     if not (source / WEIGHTS_FILE).is_file():
         raise SRHubError(f"{run} has no generator {which!r} yet")
-    log = list(read_log(run / LOG_FILE))
-    rows = [row for row in log if "val_psnr_y" in row]
-    row = row_of_model(run, rows) if which == "model" else chosen_row(rows, which)
     out.mkdir(parents=True, exist_ok=True)
     if half:
         load_model(source).half().save_pretrained(out, keep_card=True)
     else:
         for name in (CONFIG_FILE, WEIGHTS_FILE):
             shutil.copyfile(source / name, out / name)
-    _write_json(out / TRAINING_FILE, {**training_facts(described, row, log), **_read_facts(facts)})
+    _write_json(out / TRAINING_FILE, {**told, **_read_facts(facts)})
     _write_json(out / METRICS_FILE, row)
     return out
+
+
+def told_of_run(run: Path, which: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`training_facts` of a run's generator, and its validation, as far as the run tells of it.
+
+    Raises:
+        SRHubError: if the folder holds no run.
+    """
+    described, log = read_run(run), list(read_log(run / LOG_FILE))
+    rows = [row for row in log if "val_psnr_y" in row]
+    row = row_of_model(run, rows) if which == "model" else chosen_row(rows, which)
+    return training_facts(described, row, log), row
 
 
 def chosen_row(rows: list[dict[str, Any]], which: str) -> dict[str, Any]:
@@ -162,6 +173,15 @@ def training_facts(
     return {name: fact for name, fact in facts.items() if fact is not None}
 
 
+def _refuse_a_folder(folder: Path) -> None:
+    if (folder / RUN_FILE).is_file() or not (folder / CONFIG_FILE).is_file():
+        return
+    if run := run_around(folder):
+        raise SRHubError(f"{folder} is of a run: give {run}, and --which {folder.resolve().name}")
+    command = f"python -m sr_hub push {folder} user/repo"
+    raise SRHubError(f"{folder} is a Hub folder, not a run: {command} publishes it")
+
+
 def _loss_at(log: list[dict[str, Any]], step: int) -> float | None:
     """The mean loss of the last tenth of the steps up to `step`, as far as the log has it."""
     losses = [(row["step"], row["loss"]) for row in log if "loss" in row and row["step"] <= step]
@@ -174,7 +194,9 @@ def _words(described: dict[str, Any], row: dict[str, Any]) -> str:
     scores = [f"{row['val_psnr_y']:.2f} dB on luma"]
     if "val_lpips" in row:
         scores.append(f"LPIPS {row['val_lpips']:.4f}")
-    centres = f"centres ({config['validation_side']} pixels) of {val['pictures']} other pictures"
+    learned = val.get("learned_from", 0)
+    kind = f"pictures, {learned} of which it learned from" if learned else "other pictures"
+    centres = f"centres ({config['validation_side']} pixels) of {val['pictures']} {kind}"
     spoiled = ", spoiled in the same ways" if config["degradation"] == "real" else ""
     return f"{', '.join(scores)}: {centres}{spoiled}"
 

@@ -1,6 +1,6 @@
 """The recipes: each a function of the scale that returns the config of a run.
 
-    python -m training.train RECIPE --data PICTURES --val PICTURES --out RUN
+    python -m training.train RECIPE --data PICTURES --val OTHERS --out RUN
 
 runs one; `--start-from` gives a GAN stage the weights to start from, and `--vgg-weights FILE` the
 VGG19 to look through where torchvision's cannot be had. The sizes here run on any machine. A GPU

@@ -20,10 +20,10 @@ from sr_hub.models import MODELS, load_model
 from sr_hub.precision import pick_precision
 from training.checkpoint import LAST_FILE, State, read_state, warm_start
 from training.config import TrainConfig
-from training.data import Pictures
 from training.description import describe
 from training.discriminators import DISCRIMINATORS
 from training.journal import read_run, write_run
+from training.material import read_material
 from training.muon import Muon
 from training.parallel import from_main
 from training.perceptual import MIN_SIDE, POOLED, VGG19
@@ -63,13 +63,9 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
     state = build_state(config, accelerator.device, options)
     if options.fast:
         make_fast(state.generator, accelerator, config)
-    with accelerator.local_main_process_first():
-        data = Pictures.read(options.data, cache=options.cache).to(accelerator.device)
-    val = Pictures.read(options.val)
     scale = state.generator.scale
     side = (config.patch + 2 * SUPPORT) * scale
-    data.require(side, "a patch with its margin", "use a smaller --patch, or ")
-    val.require(MIN_SIDE + scale, "a validation by any measure")
+    data, val = read_material(options, accelerator, side=side, least=MIN_SIDE + scale)
     lpips = build_lpips(options.lpips_weights)
     started = time.monotonic() if started is None else started
     run = Run(

@@ -1,5 +1,7 @@
 """A trained RRIM, crossed."""
 
+import json
+
 import pytest
 import torch
 from PIL import Image
@@ -56,11 +58,32 @@ def test_the_command_writes_a_folder_that_loads(tmp_path, capsys):
     command = [str(tmp_path / "model"), str(tmp_path / "out"), "--data", str(photo.parent)]
     Image.effect_noise((100, 210), 90).convert("RGB").save(photo)
     assert cross.main(command) == 2
-    assert "noise.png is 100x210" in capsys.readouterr().err
+    assert "under 208x208, which a patch and its margin needs" in capsys.readouterr().err
     Image.effect_noise((210, 210), 90).convert("RGB").save(photo)
     assert cross.main(command) == 0
     written = load_model(tmp_path / "out")
     assert written.crossed and written.facts().arguments["channels"] == 8
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"1. python -m training.cross {tmp_path.name}/model OUT --data pictures" in card
+    assert "pictures: 1 pictures" in card and "smallest error" not in card
+
+
+def test_the_card_of_a_crossed_network_tells_how_it_was_trained(tmp_path):
+    trained = {"losses": {"l1": 1, "adversarial": 1}, "command": "python -m training.train rrim"}
+    data = [{"name": "noise", "pictures": 7}]
+    RRIM(**SMALL).save_pretrained(tmp_path / "gan", facts={**trained, "data": data, "hours": 3})
+    (tmp_path / "noise").mkdir()
+    Image.effect_noise((210, 210), 90).convert("RGB").save(tmp_path / "noise/a.png")
+    line = [str(tmp_path / "gan"), str(tmp_path / "out"), "--data", str(tmp_path / "noise")]
+    assert cross.main(line) == 0
+    facts = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert facts == {
+        "losses": trained["losses"],
+        "data": data,
+        "command": f"{trained['command']}; python -m training.cross gan OUT --data noise",
+        "start_from": "gan, crossed",
+    }
+    assert "**It invents detail.**" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_what_cannot_be_crossed_is_refused_in_one_line(tmp_path, batches, capsys):

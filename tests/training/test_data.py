@@ -11,6 +11,7 @@ from PIL import ExifTags, Image
 from sr_hub.degrade import downscale, quantise
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
+from training import decoding
 from training.data import Pictures
 from training.split import main as split_main
 from training.split import split
@@ -153,11 +154,118 @@ def test_a_folder_without_pictures_is_refused_by_name(tmp_path: Path):
         Pictures.read(tmp_path)
 
 
-def test_pictures_smaller_than_the_patch_are_refused_with_their_size(folder: Path):
+def test_pictures_under_a_size_are_left_out_and_told_in_one_line(folder: Path, caplog):
+    for index in range(4):
+        save(folder, f"small{index}.png", gradient(30, 99 + index))
+    save(folder, "last.png", gradient(100, 101))
     pictures = Pictures.read(folder)
-    pictures.require(80, "a patch")
-    with pytest.raises(SRHubError, match=r"1\.png is 140x80, but .* 81x81: .* the 1 of 2 pictures"):
-        pictures.require(81, "a patch")
+    assert pictures.without_small(30, "a patch") is pictures and not caplog.text
+    large = pictures.without_small(90, "a patch")
+    assert large.sizes.tolist() == [[120, 90], [100, 101]] and large.skipped == 5
+    assert torch.equal(large.picture(1), pictures.picture(2))
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == (
+        "5 of 7 pictures are under 90x90, which a patch needs, and left out: "
+        "1.png, small0.png, small1.png, ..."
+    )
+    whole = set(torch.unique(large.batch(scale=4, patch=18, size=9, seed=0, step=0)[1]).tolist())
+    assert len(whole) > 100, "patches are cut where the pictures lie"
+
+
+def test_pictures_that_are_all_too_small_are_refused(folder: Path):
+    said = "all 2 pictures are under 91x91, which a patch needs: use a smaller one"
+    with pytest.raises(SRHubError, match=said):
+        Pictures.read(folder).without_small(91, "a patch", "use a smaller one")
+
+
+def test_few_files_are_read_ahead_of_the_picture_that_is_asked_for(folder: Path, monkeypatch):
+    for index in range(40):
+        save(folder, f"more{index:02}.png", gradient(8, 8))
+    seen = []
+    decode = decoding._decode
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(
+        "training.decoding._decode", lambda *file: seen.append(file[0]) or decode(*file)
+    )
+    for count, _ in enumerate(decoding.decoded(folder), start=1):
+        assert len(seen) <= count + 2
+    assert count == 42
+
+
+def test_pictures_beyond_the_memory_are_one_line_before_any_is_decoded(folder, monkeypatch):
+    monkeypatch.setattr("training.decoding.free_memory", lambda: 60_000)
+    monkeypatch.setattr("training.decoding._decode", lambda *_: pytest.fail("decoded"))
+    save(folder, "large.png", np.zeros((7000, 5000, 3), dtype=np.uint8))
+    said = r"pictures take 0\.1 GB decoded, more than is free: give --cache FOLDER"
+    with pytest.raises(SRHubError, match=said):
+        Pictures.read(folder, remedy="--cache FOLDER")
+
+
+def test_memory_that_ends_while_pictures_are_decoded_is_one_line(folder, tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("training.decoding._decode", fail)
+    with pytest.raises(SRHubError, match="more than is free: give fewer pictures"):
+        Pictures.read(folder)
+    with pytest.raises(SRHubError, match=r"largest pictures .* do not fit into memory: cut them"):
+        Pictures.read(folder, cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_the_memory_of_a_container_counts(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(decoding, "ALLOWED", tmp_path / "memory.max")
+    free = decoding.free_memory()
+    assert free > 10**6
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert decoding.free_memory() == 1000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert decoding.free_memory() > 10**6
+
+
+def test_a_cache_is_filled_without_all_pictures_in_memory(folder, tmp_path, monkeypatch):
+    expected = batch(Pictures.read(folder))[1]
+    monkeypatch.setattr("training.data.in_memory", lambda *_: pytest.fail("held them all"))
+    monkeypatch.setattr("training.decoding.free_memory", lambda: 0)
+    assert torch.equal(batch(Pictures.read(folder, cache=tmp_path / "cache"))[1], expected)
+
+
+def test_a_file_that_may_not_be_read_is_named_and_not_the_cache(folder, tmp_path, monkeypatch):
+    def refuse(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.decoding._each_member", refuse)
+        (folder / "locked.tar").write_bytes(b"")
+        for cache in (None, tmp_path / "cache"):
+            with pytest.raises(SRHubError, match=r"cannot read .*locked\.tar: Permission denied"):
+                Pictures.read(folder, cache=cache)
+
+
+def test_pictures_whose_header_was_wrong_are_read_whole(folder: Path, monkeypatch):
+    monkeypatch.setattr("training.decoding.size_in_header", lambda stream: (3, 3))
+    assert torch.equal(Pictures.read(folder).picture(1)[0, 0, 0, :2], _first_reds(folder / "1.png"))
+
+
+def _first_reds(path: Path) -> torch.Tensor:
+    return torch.from_numpy(np.array(Image.open(path))[0, :2, 0] / 255).float()
+
+
+def test_pictures_tell_their_number_and_memory(folder: Path):
+    save(folder, "large.png", gradient(3000, 2000))
+    assert str(Pictures.read(folder)) == "3 pictures, 6 million pixels, 0.02 GB"
+
+
+def test_pictures_that_others_hold_too_are_found_by_their_pixels(folder: Path, tmp_path: Path):
+    other = tmp_path / "other"
+    same = np.array(Image.open(folder / "1.png"))
+    changed = np.array(Image.open(folder / "0.png"))
+    changed[0, 0] ^= 1  # far from the middle
+    save(other, "same.bmp", same)
+    save(other, "changed.png", changed)
+    save(other, "new.png", gradient(50, 60))
+    found = Pictures.read(other).also_in(Pictures.read(folder))
+    assert [Path(name).name for name in found] == ["same.bmp"]
 
 
 def test_the_cache_serves_until_the_folder_changes(folder: Path, tmp_path: Path, monkeypatch):
@@ -165,7 +273,7 @@ def test_the_cache_serves_until_the_folder_changes(folder: Path, tmp_path: Path,
     decoded = Pictures.read(folder)
     Pictures.read(folder, cache=cache)
     with monkeypatch.context() as patch:
-        patch.setattr("training.data._decode", lambda file: pytest.fail(f"decoded {file[0]}"))
+        patch.setattr("training.decoding._decode", lambda name, _: pytest.fail(f"decoded {name}"))
         mapped = Pictures.read(folder, cache=cache)
     assert mapped.names == decoded.names
     assert torch.equal(batch(mapped)[1], batch(decoded)[1])
@@ -240,20 +348,44 @@ def test_split_gives_eight_one_one_and_the_same_again(tmp_path: Path):
     assert len(set(names)) == 20
 
 
+def test_split_takes_only_what_is_a_picture_or_a_shard(tmp_path: Path, capsys, caplog):
+    for index in range(9):
+        save(tmp_path / "all", f"{index:02}.png", gradient(4, 4))
+    with tarfile.open(tmp_path / "all/shard.tar", "w") as archive:
+        archive.add(tmp_path / "all/00.png", "a.png")
+    (tmp_path / "all/empty.jpg").write_bytes(b"")
+    (tmp_path / "all/notes.txt").write_text("no picture")
+    (tmp_path / "all/broken.png").write_bytes(b"\x89PNG no more")
+    assert split_main([str(tmp_path / "all"), str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == "train: 8, val: 1, test: 1\n"
+    assert "left out 3 files that are no pictures, like" in caplog.text
+    suffixes = sorted(path.suffix for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert suffixes == [".png"] * 9 + [".tar"]
+
+
 def test_split_refuses_in_one_line(tmp_path: Path, capsys):
-    save(tmp_path / "all", "a.png", gradient(4, 4))
+    for index in range(10):
+        save(tmp_path / "all", f"{index}.png", gradient(4, 4))
+    save(tmp_path / "few", "a.png", gradient(4, 4))
+    (tmp_path / "few/notes.txt").write_text("no picture")
     (tmp_path / "out").mkdir()
     assert split_main([str(tmp_path / "all"), str(tmp_path / "out")]) == 2
     assert split_main([str(tmp_path / "nothing"), str(tmp_path / "new")]) == 2
+    assert split_main([str(tmp_path / "few"), str(tmp_path / "new")]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2 and "exists already" in lines[0] and "no pictures" in lines[1]
+    assert len(lines) == 3 and "exists already" in lines[0] and "no pictures" in lines[1]
+    assert (
+        "1 pictures to divide (and 1 files that are none): each part gets one from 10" in lines[2]
+    )
+    assert not (tmp_path / "new").exists()
 
 
 def test_split_into_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, capsys):
-    picture = save(tmp_path / "all", "a.png", gradient(4, 4))
+    for index in range(10):
+        picture = save(tmp_path / "all", f"{index}.png", gradient(4, 4))
     assert split_main([str(tmp_path / "all"), str(picture / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ") and "a.png/out" in line
+    assert line.startswith("error: ") and "9.png/out" in line
 
 
 def test_the_training_shards_are_read_whole(shared: Path, tmp_path: Path):

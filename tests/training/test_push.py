@@ -85,6 +85,23 @@ def test_push_dry_run_writes_the_folder_and_uploads_nothing(finished, tmp_path, 
     assert hub.count("POST") == 0
 
 
+@pytest.mark.parametrize(
+    ("val", "said"),
+    [
+        ({"pictures": 4, "learned_from": 4}, "of 4 pictures, 4 of which it learned from"),
+        ({"pictures": 4, "learned_from": 0}, "of 4 other pictures"),
+        ({"pictures": 4}, "of 4 other pictures"),
+    ],
+)
+def test_push_tells_how_many_validation_pictures_were_learned_from(finished, tmp_path, val, said):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    described = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**described, "val": val}))
+    assert push.main([str(run), "user/x", "--dry-run"]) == 0
+    assert said in (run / "push" / "README.md").read_text()
+
+
 def test_push_half_stores_16_bits_that_load_as_32(finished, tmp_path):
     out = tmp_path / "folder"
     assert push.main([str(finished), "user/x", "--half", "--dry-run", "--out", str(out)]) == 0

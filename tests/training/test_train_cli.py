@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(pictures, tmp_path, c
 
 def test_pictures_smaller_than_the_patch_are_one_clear_line(pictures, tmp_path, capsys):
     message = refused(capsys, command(pictures, tmp_path / "out", "tiny", "--patch", "21"))
-    assert "0.png is 96x96, but a patch with its margin needs 100x100" in message
+    assert "all 4 pictures are under 100x100, which a patch with its margin needs: use" in message
     assert not (tmp_path / "out" / "last.pt").exists()
 
 
@@ -184,13 +184,50 @@ def test_validation_pictures_too_small_to_measure_are_one_clear_line(pictures, t
     small = write_pictures(tmp_path / "small", side=19)
     line = [*command(pictures, tmp_path / "out"), "--val", str(small)]
     message = refused(capsys, line)
-    assert "0.png is 19x19, but a validation by any measure needs 20x20: take out the 4" in message
+    assert "all 4 pictures are under 20x20, which a validation by any measure needs" in message
 
 
 def test_a_patch_too_small_for_vgg_is_one_clear_line(pictures, tmp_path, capsys):
     more = ["--patch", "3", "--set", "losses.perceptual=1"]
     message = refused(capsys, command(pictures, tmp_path / "out", "tiny", *more))
     assert "VGG19 needs 23 pixels, patch=3 enlarged has 12" in message
+
+
+def test_pictures_that_are_too_small_are_left_out_of_a_run(tmp_path, caplog):
+    for name in ("learn", "judge"):
+        write_pictures(tmp_path / name / "large", count=2)
+        write_pictures(tmp_path / name / "small", count=3, side=19)
+    line = [*command(tmp_path / "learn", tmp_path / "run", "tiny", "--steps", "2")]
+    assert train.main([*line, "--val", str(tmp_path / "judge")]) == 0
+    facts = read_run(tmp_path / "run")
+    assert [facts[part]["pictures"] for part in ("data", "val")] == [2, 2]
+    assert [facts[part]["skipped"] for part in ("data", "val")] == [3, 3]
+    left_out = [r.getMessage() for r in caplog.records if "left out" in r.getMessage()]
+    assert [line.partition(",")[0] for line in left_out] == [
+        "3 of 5 pictures are under 64x64",
+        "3 of 5 pictures are under 20x20",
+    ]
+
+
+def test_a_run_tells_the_memory_of_its_pictures_once(pictures, tmp_path, caplog):
+    caplog.set_level("INFO", logger="training")
+    other = write_pictures(tmp_path / "others", count=2)
+    make_run(pictures, tmp_path / "run", "tiny", "--val", str(other))
+    told = [r.getMessage() for r in caplog.records]
+    assert told == [
+        f"{pictures}: 4 pictures, 0 million pixels, 0.00 GB",
+        f"{other}: 2 pictures, 0 million pixels, 0.00 GB",
+    ]
+    assert read_run(tmp_path / "run")["val"]["learned_from"] == 0
+
+
+def test_validation_pictures_that_are_learned_from_are_told_and_counted(pictures, tmp_path, caplog):
+    other = write_pictures(tmp_path / "others", count=2)
+    (other / "again.png").write_bytes((pictures / "1.png").read_bytes())
+    make_run(pictures, tmp_path / "run", "tiny", "--val", str(other))
+    (line,) = [r.getMessage() for r in caplog.records if "learns from" in r.getMessage()]
+    assert "learns from 1 of these 3 pictures" in line and "again.png" in line
+    assert read_run(tmp_path / "run")["val"]["learned_from"] == 1
 
 
 def test_settings_reach_every_kind_of_field():

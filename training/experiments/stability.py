@@ -1,6 +1,6 @@
 """Does a GAN stay stable without batch norm? The main report's figures 1-1, 1-2, 4-3 and 4-4.
 
-    python -m training.experiments.stability --data PICTURES --val PICTURES --out DIR
+    python -m training.experiments.stability --data PICTURES --val OTHERS --out DIR
 
 trains SRGAN, SRGAN without batch norm and RRIM-GAN with the report's optimizer, rates and losses
 (recipes `srgan-report`, `srgan-no-bn-report`, `rrim-report`), on smaller patches and for fewer

@@ -1,0 +1,42 @@
+"""The pictures of a run: those that it learns from, and those that it is judged by."""
+
+import argparse
+import logging
+
+from accelerate import Accelerator
+
+from training.data import Pictures
+
+logger = logging.getLogger(__name__)
+
+
+def read_material(
+    options: argparse.Namespace, accelerator: Accelerator, *, side: int, least: int
+) -> tuple[Pictures, Pictures]:
+    """The pictures of `options.data`, on the device of the run, and those of `options.val`.
+
+    Args:
+        options: those of `training.train`.
+        accelerator: of the run; of the processes on one machine, the first fills the cache.
+        side: pixels to each side that a picture to learn from has at least.
+        least: those of a picture for validation.
+
+    Raises:
+        SRHubError: if a folder holds no picture that is large enough, or memory does not suffice.
+    """
+    with accelerator.local_main_process_first():
+        remedy = "--cache FOLDER, or fewer pictures"
+        data = Pictures.read(options.data, cache=options.cache, remedy=remedy)
+    val = Pictures.read(options.val)
+    advice = "use a smaller --patch, or larger pictures"
+    data = data.without_small(side, "a patch with its margin", advice)
+    val = val.without_small(least, "a validation by any measure")
+    if accelerator.is_main_process:
+        logger.info("%s: %s", options.data, data)
+        logger.info("%s: %s", options.val, val)
+        learned = val.also_in(data)
+        val.learned = len(learned)
+        if learned:
+            text = "--val: the run learns from %d of these %d pictures, like %s: give others"
+            logger.warning(text, len(learned), len(val), learned[0])
+    return data.to(accelerator.device), val
