@@ -94,8 +94,8 @@ def measured_by(checksum: str, folder: Path) -> list[Measured]:
 
 
 def _dump(results: dict[str, Any]) -> str:
-    """JSON with one line for every list of plain values."""
-    text = json.dumps(_to_json(results), indent=1, ensure_ascii=False, allow_nan=False)
+    """JSON with one line for every list of plain values, in ASCII: a name may be no text at all."""
+    text = json.dumps(_to_json(results), indent=1, allow_nan=False)
     return re.sub(r"\[[^][{}]*\]", lambda found: " ".join(found[0].split()), text) + "\n"
 
 

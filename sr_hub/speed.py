@@ -141,5 +141,5 @@ def store_speed(speed: Speed, folder: Path) -> None:
         if row.get("sha256") == speed.sha256
         and (row.get("hardware"), row.get("precision")) != (speed.hardware, speed.precision)
     ]
-    text = json.dumps({"speeds": [*rows, asdict(speed)]}, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps({"speeds": [*rows, asdict(speed)]}, indent=1) + "\n"
     write_text(path, text)

@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 import math
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -238,6 +240,16 @@ def test_json_gives_back_what_was_written(truth_only, tmp_path):
     assert again["protocols"]["y"] == Protocol.Y.definition
     assert set(again["versions"]) >= {"python", "torch", "piq", "sr_hub"}
     assert [path.name for path in path.parent.iterdir()] == ["results.json"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems have no such names")
+def test_a_name_that_is_no_utf_8_is_stored(truth_only, tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    picture(16, 16).save(truth_only / "c.png")
+    (truth_only / "c.png").rename(truth_only / f"{name}.png")
+    write_results(run(truth_only), tmp_path / "results.json")
+    (about,) = read_results(tmp_path / "results.json")["datasets"].values()
+    assert name in about["pictures"]
 
 
 def test_json_of_something_else_is_refused(tmp_path):

@@ -58,6 +58,11 @@ def test_a_new_number_replaces_the_old_one_and_those_of_other_weights(folder):
     assert len(json.loads((folder / SPEED_FILE).read_text())["speeds"]) == 1
 
 
+def test_a_name_that_is_no_utf_8_is_stored(folder):
+    store_speed(speed(model="caf\udce9"), folder)
+    assert json.loads((folder / SPEED_FILE).read_text())["speeds"][0]["model"] == "caf\udce9"
+
+
 def test_numbers_of_other_weights_are_not_told(folder):
     store_speed(speed(hardware="Abacus"), folder)
     load_model(folder).save_pretrained(folder)
