@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sr_hub.bundled import add_what_is_known, what_was_known
 from sr_hub.card import NetworkFacts, add_facts, card_text
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_text
+from sr_hub.files import is_folder, write_text
 from sr_hub.folder import CARD_FILE, load_folder, save_folder
 from sr_hub.hub import called, fetch
 from sr_hub.upload import full_id, upload_folder
@@ -259,7 +259,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         if not strict:
             raise SRHubError("strict=False: weights that do not fit are never loaded; leave it out")
         name, folder = str(pretrained_model_name_or_path), Path(pretrained_model_name_or_path)
-        if folder.is_dir():
+        if is_folder(folder):
             network = cls.from_folder(folder)
         else:
             folder = fetch(

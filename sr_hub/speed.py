@@ -18,7 +18,7 @@ from sr_hub import provenance
 from sr_hub.bundled import bundled_models
 from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_text
+from sr_hub.files import is_folder, write_text
 from sr_hub.folder import SPEED_FILE, WEIGHTS_FILE
 from sr_hub.hub import fetch
 from sr_hub.models import BASELINES
@@ -123,7 +123,7 @@ def _checksum(name: str) -> str:
     if name in BASELINES:
         return ""
     folder = bundled_models().get(name, Path(name))
-    return provenance.sha256((folder if folder.is_dir() else fetch(name)) / WEIGHTS_FILE)
+    return provenance.sha256((folder if is_folder(folder) else fetch(name)) / WEIGHTS_FILE)
 
 
 def store_speed(speed: Speed, folder: Path) -> None:
