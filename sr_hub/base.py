@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from sr_hub.bundled import add_what_is_known, what_was_known
-from sr_hub.card import NetworkFacts, add_facts, card_text
+from sr_hub.card import NetworkFacts, add_facts, card_text, check_facts
 from sr_hub.errors import SRHubError
 from sr_hub.files import is_folder, write_text
 from sr_hub.folder import CARD_FILE, load_folder, save_folder
@@ -187,6 +187,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
                 f"not saved, since it would not load: no config can hold {self._unrecorded[0]} of "
                 f"{type(self).__name__}"
             )
+        check_facts(facts or {})
         stale = what_was_known(folder)
         save_folder(self, self.arguments, folder)
         for path in stale:
