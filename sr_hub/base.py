@@ -124,8 +124,11 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
             SRHubError: if the network would not load again, a file cannot be written, or the Hub
                 refuses.
         """
-        if options and not push_to_hub:
-            raise SRHubError(f"{next(iter(options))} is an option of push_to_hub=True")
+        for name in options:
+            if name not in inspect.signature(self.push_to_hub).parameters:
+                raise SRHubError(f"{name} is no option of save_pretrained: leave it out")
+            if not push_to_hub:
+                raise SRHubError(f"{name} is an option of push_to_hub=True")
         folder = Path(save_directory)
         self._save(folder, facts)
         if push_to_hub:
