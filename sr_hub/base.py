@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from sr_hub.bundled import add_what_is_known, what_was_known
-from sr_hub.card import NetworkFacts, add_facts, card_text
+from sr_hub.card import NetworkFacts, add_facts, card_text, check_facts
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_text
+from sr_hub.files import is_folder, write_text
 from sr_hub.folder import CARD_FILE, load_folder, save_folder
 from sr_hub.hub import called, fetch
 from sr_hub.upload import full_id, upload_folder
@@ -124,8 +124,11 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
             SRHubError: if the network would not load again, a file cannot be written, or the Hub
                 refuses.
         """
-        if options and not push_to_hub:
-            raise SRHubError(f"{next(iter(options))} is an option of push_to_hub=True")
+        for name in options:
+            if name not in inspect.signature(self.push_to_hub).parameters:
+                raise SRHubError(f"{name} is no option of save_pretrained: leave it out")
+            if not push_to_hub:
+                raise SRHubError(f"{name} is an option of push_to_hub=True")
         folder = Path(save_directory)
         self._save(folder, facts)
         if push_to_hub:
@@ -187,6 +190,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
                 f"not saved, since it would not load: no config can hold {self._unrecorded[0]} of "
                 f"{type(self).__name__}"
             )
+        check_facts(facts or {})
         stale = what_was_known(folder)
         save_folder(self, self.arguments, folder)
         for path in stale:
@@ -259,7 +263,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         if not strict:
             raise SRHubError("strict=False: weights that do not fit are never loaded; leave it out")
         name, folder = str(pretrained_model_name_or_path), Path(pretrained_model_name_or_path)
-        if folder.is_dir():
+        if is_folder(folder):
             network = cls.from_folder(folder)
         else:
             folder = fetch(

@@ -15,13 +15,14 @@ MOST_ZEROS = 1.5
 def enlarge_bicubic(x: Tensor, scale: int) -> Tensor:
     """`x` enlarged by cubic convolution with a = -0.75, the skip connection of the networks.
 
-    (N, C, H, W) -> (N, C, scale * H, scale * W), always in float32: a network in half precision
+    (N, C, H, W) -> (N, C, scale * H, scale * W), at least in float32: a network in half precision
     that adds it gives float32. This form of the kernel (the one of OpenCV) is the one that every
     torch device and every exporter has.
     """
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
     if scale == 1:
-        return x.float()
-    return F.interpolate(x.float(), scale_factor=float(scale), mode="bicubic", align_corners=False)
+        return x
+    return F.interpolate(x, scale_factor=float(scale), mode="bicubic", align_corners=False)
 
 
 class ShuffledConv2d(nn.Conv2d):

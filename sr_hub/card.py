@@ -69,11 +69,23 @@ KINDS = {
     "base_model": (str, "a text"),
     "command": (str, "a text"),
     "data": (list, "a list of objects"),
+    "datasets": (str | list, "a text or a list of texts"),
     "degradation": (str, "a text"),
+    "language": (str | list, "a text or a list of texts"),
     "license": (str, "a text"),
+    "losses": (dict, "an object of numbers"),
     "tags": (list, "a list of texts"),
 }
 """What some of these keys must hold, for a card to be made of it."""
+
+ITEMS = {
+    "data": (dict, 'objects like {"name": "x"}'),
+    "datasets": (str, "texts"),
+    "language": (str, "texts"),
+    "losses": (int | float, "numbers"),
+    "tags": (str, "texts"),
+}
+"""What must be in those of them that hold several."""
 
 DATA_ENTRY = {"name": "not named", "pictures": None, "licences": None, "url": None}
 """What an entry of "data" says where it says nothing."""
@@ -125,8 +137,8 @@ def card_text(
     weights = folder / WEIGHTS_FILE
     checksum = sha256(weights)
     measured = measured_by(checksum, results)
-    losses = training.get("losses")
-    is_gan = isinstance(losses, dict) and bool(losses.get("adversarial"))
+    losses = training.get("losses", {})
+    is_gan = bool(losses.get("adversarial"))
     facts = {**network.declared, **source, **training}
     degradation = training.get("degradation")
     values = {
@@ -192,7 +204,8 @@ def _license_text(facts: dict[str, Any]) -> str:
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {item:g}" for key, item in value.items())
+        items = [(k, f"{v:g}" if isinstance(v, int | float) else v) for k, v in value.items()]
+        return ", ".join(f"{key} {item}" for key, item in items)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -228,26 +241,35 @@ def add_facts(folder: Path, facts: dict[str, Any]) -> None:
     """Put `facts` into the `training.json` of a Hub folder, over what it says under these keys.
 
     Raises:
-        SRHubError: if they are not plain JSON or none of `KINDS`, or the file cannot be read or
-            written.
+        SRHubError: as `check_facts`, or if the file cannot be read or written.
     """
+    check_facts(facts)
     path = folder / TRAINING_FILE
+    write_text(path, json.dumps({**read_facts(path), **facts}, indent=2) + "\n")
+
+
+def check_facts(facts: dict[str, Any]) -> None:
+    """Refuse what is not for `training.json`.
+
+    Raises:
+        SRHubError: if `facts` are not plain JSON with finite numbers, or none of `KINDS`.
+    """
     try:
-        together = {**read_facts(path), **facts}
-        text = json.dumps(together, indent=2) + "\n"
-    except TypeError as error:
+        json.dumps({**facts}, allow_nan=False)
+    except (TypeError, ValueError) as error:
         raise SRHubError(f"facts are a dict of plain JSON values: {error}") from None
-    _check_kinds(together, "facts")
-    write_text(path, text)
+    _check_kinds(facts, "facts")
 
 
 def _check_kinds(facts: dict[str, Any], where: object) -> None:
     for key, (kind, description) in KINDS.items():
         if key in facts and not isinstance(facts[key], kind):
             raise SRHubError(f'{where}: "{key}" is {facts[key]!r}, not {description}')
-    for entry in facts.get("data", []):
-        if not isinstance(entry, dict):
-            raise SRHubError(f'{where}: "data" holds {entry!r}, not objects like {{"name": "x"}}')
+    for key, (kind, description) in ITEMS.items():
+        value = facts.get(key, ())
+        for item in value.values() if isinstance(value, dict) else value:
+            if not isinstance(item, kind):
+                raise SRHubError(f'{where}: "{key}" holds {item!r}, not {description}')
 
 
 def _template() -> jinja2.Template:

@@ -13,6 +13,7 @@ from sr_hub import provenance
 from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
+from sr_hub.files import is_folder
 from sr_hub.folder import WEIGHTS_FILE, name_of, read_config
 from sr_hub.hub import fetch
 from sr_hub.interpolate import load_with_fidelity, pair_of, split_fidelity
@@ -93,7 +94,7 @@ def _find(name: str) -> tuple[Path, dict[str, Any]]:
     if name in bundled_models():
         return bundled_models()[name], {"origin": "bundled"}
     repository = name.partition("@")[0]
-    if Path(name).is_dir() or repository.count("/") != 1:
+    if is_folder(name) or repository.count("/") != 1:
         return Path(name), {"origin": "folder"}
     folder = fetch(name)
     return folder, {"origin": "hub", "repository": repository, "revision": folder.name}
@@ -102,7 +103,7 @@ def _find(name: str) -> tuple[Path, dict[str, Any]]:
 def display_name(name: str) -> str:
     """What a table calls a model: of a local folder not the whole path."""
     path = Path(name)
-    return name_of(path) if name not in bundled_models() and path.is_dir() else name
+    return name_of(path) if name not in bundled_models() and is_folder(path) else name
 
 
 def command_line(data: Iterable[Path], models: Iterable[str], options: Iterable[str]) -> str:

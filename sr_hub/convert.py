@@ -45,8 +45,11 @@ def convert(
     """
     source, out = Path(source), Path(out)
     license = _checked_license(license, license_link)
-    if out.exists():
-        raise SRHubError(f"{out} exists; name a new folder")
+    try:
+        if out.exists():
+            raise SRHubError(f"{out} exists; name a new folder")
+    except OSError as error:
+        raise _not_made(out, error) from None
     state = read_state(source)
     try:
         layout, renamed = recognise(state, architecture)
@@ -61,9 +64,11 @@ def convert(
         "license": license,
         "license_link": license_link,
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
     staging = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}")
-    staging.mkdir()
+    try:
+        staging.mkdir(parents=True)
+    except OSError as error:
+        raise _not_made(out, error) from None
     try:
         weights = {name: tensor.float().clone() for name, tensor in renamed.items()}
         content = save(weights, metadata={"format": "pt"})
@@ -76,6 +81,10 @@ def convert(
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return model
+
+
+def _not_made(out: Path, error: OSError) -> SRHubError:
+    return SRHubError(f"cannot make {out}: {error.strerror}: name another folder")
 
 
 def _checked_license(license: str, license_link: str | None) -> str:

@@ -3,6 +3,7 @@
 Needs the extra [export]: onnx, onnxruntime, onnxscript.
 """
 
+import copy
 import importlib.util
 import logging
 import warnings
@@ -35,7 +36,7 @@ def export_onnx(model: SRModel, path: str | Path) -> float:
     (N, 3, scale * H, scale * W), not clamped.
 
     Args:
-        model: any network of this package.
+        model: any network of this package; it stays as it is.
         path: the .onnx file to write; it stands alone, with its weights inside.
 
     Returns:
@@ -49,7 +50,7 @@ def export_onnx(model: SRModel, path: str | Path) -> float:
     path = Path(path)
     if path.suffix != ".onnx":
         raise SRHubError(f"{path} must end in .onnx")
-    model = model.to("cpu", torch.float32).eval()
+    model = copy.deepcopy(model).to("cpu", torch.float32).eval()
     worst = 0.0
 
     def write(temporary: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and what there is."""
 
 import secrets
 import tempfile
@@ -32,6 +32,14 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise SRHubError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is such a folder; a path that the system refuses, as too long, is none."""
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
 
 
 def check_writable(path: Path) -> None:

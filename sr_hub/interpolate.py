@@ -13,6 +13,7 @@ import torch
 from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
+from sr_hub.files import is_folder
 from sr_hub.models import load_model
 from sr_hub.soundness import stored_tensors
 
@@ -145,8 +146,8 @@ def load_with_fidelity(
 
 def split_fidelity(name: str) -> tuple[str, float] | None:
     """The model and the fidelity in a name that `name_at` gives; None for any other name."""
-    found = None if Path(name).exists() else _AT_FIDELITY.fullmatch(name)
-    return found and (found[1], float(found[2]))
+    found = _AT_FIDELITY.fullmatch(name)
+    return None if found is None or is_folder(name) else (found[1], float(found[2]))
 
 
 def load_named(name: str | Path) -> SRModel:

@@ -54,10 +54,12 @@ def find_dataset(folder: Path, scale: int) -> Dataset:
     low = folder / f"LRx{scale}"
     if not low.is_dir():
         return Dataset(name, tuple(Pair(n, path, None) for n, path in hr.items()), MADE_HERE)
-    lr = {
-        stem if stem in hr else stem.removesuffix(f"x{scale}"): path
-        for stem, path in _pictures(low).items()
-    }
+    lr: dict[str, Path] = {}
+    for stem, path in _pictures(low).items():
+        partner = stem if stem in hr else stem.removesuffix(f"x{scale}")
+        if partner in lr:
+            raise SRHubError(f"{lr[partner]} and {path.name} are both of {partner}: keep one")
+        lr[partner] = path
     alone = sorted(hr.keys() ^ lr.keys())
     if alone:
         where = truth if alone[0] in hr else low

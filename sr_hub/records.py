@@ -17,6 +17,9 @@ RESULTS = Path(__file__).with_name("results")
 """The folder with the results of the bundled models."""
 
 FORMAT = "sr_hub results 1"
+NEEDED = {"scale", "protocols", "datasets", "models", "results"}
+"""What every file of results holds."""
+
 DIGITS = 7
 """Significant digits of a stored number."""
 
@@ -43,7 +46,8 @@ def read_results(path: Path) -> dict[str, Any]:
         raise SRHubError(f"no file {path}") from None
     except ValueError as error:
         raise SRHubError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(results, dict) or results.get("format") != FORMAT:
+    is_ours = isinstance(results, dict) and results.get("format") == FORMAT
+    if not is_ours or NEEDED - results.keys():
         raise SRHubError(f"{path} holds no results of `eval`")
     for result in results["results"]:
         result["mean"] = {k: _from_json(v) for k, v in result["mean"].items()}
@@ -94,8 +98,8 @@ def measured_by(checksum: str, folder: Path) -> list[Measured]:
 
 
 def _dump(results: dict[str, Any]) -> str:
-    """JSON with one line for every list of plain values."""
-    text = json.dumps(_to_json(results), indent=1, ensure_ascii=False, allow_nan=False)
+    """JSON with one line for every list of plain values, in ASCII: a name may be no text at all."""
+    text = json.dumps(_to_json(results), indent=1, allow_nan=False)
     return re.sub(r"\[[^][{}]*\]", lambda found: " ".join(found[0].split()), text) + "\n"
 
 

@@ -5,10 +5,12 @@ import multiprocessing
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -16,10 +18,12 @@ from sr_hub import provenance
 from sr_hub.bundled import bundled_models
 from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_text
+from sr_hub.files import is_folder, write_text
 from sr_hub.folder import SPEED_FILE, WEIGHTS_FILE
 from sr_hub.hub import fetch
 from sr_hub.models import BASELINES
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,31 @@ def measure_speed(
     if side < 1 or repeats < 1:
         raise SRHubError(f"side and repeats are at least 1, not {side} and {repeats}")
     checksum = _checksum(name)
+    why = (
+        f"as for want of memory: use a smaller side than {side}; or the script that measures "
+        'does not do so below `if __name__ == "__main__":`'
+    )
+    facts = in_own_process(_measure, name, side, repeats, device, precision, why=why)
+    return Speed(name, checksum, *facts)
+
+
+def in_own_process(function: Callable[..., T], name: str, *arguments: object, why: str) -> T:
+    """What `function(name, *arguments)` gives in a new process: its peak of memory is its own.
+
+    Args:
+        function: of a module, which the process imports.
+        name: of what it runs, for the error.
+        arguments: the others.
+        why: what can have ended the process, and what helps.
+
+    Raises:
+        SRHubError: if the process is ended before it has an answer.
+    """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
-            facts = pool.submit(_measure, name, side, repeats, device, precision).result()
+            return pool.submit(function, name, *arguments).result()
         except BrokenProcessPool:
-            raise SRHubError(
-                f"the process that ran {name} was ended, as for want of memory: "
-                f"use a smaller side than {side}"
-            ) from None
-    return Speed(name, checksum, *facts)
+            raise SRHubError(f"the process that ran {name} was ended, {why}") from None
 
 
 def _measure(
@@ -103,7 +123,7 @@ def _checksum(name: str) -> str:
     if name in BASELINES:
         return ""
     folder = bundled_models().get(name, Path(name))
-    return provenance.sha256((folder if folder.is_dir() else fetch(name)) / WEIGHTS_FILE)
+    return provenance.sha256((folder if is_folder(folder) else fetch(name)) / WEIGHTS_FILE)
 
 
 def store_speed(speed: Speed, folder: Path) -> None:
@@ -121,5 +141,5 @@ def store_speed(speed: Speed, folder: Path) -> None:
         if row.get("sha256") == speed.sha256
         and (row.get("hardware"), row.get("precision")) != (speed.hardware, speed.precision)
     ]
-    text = json.dumps({"speeds": [*rows, asdict(speed)]}, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps({"speeds": [*rows, asdict(speed)]}, indent=1) + "\n"
     write_text(path, text)

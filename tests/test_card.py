@@ -190,16 +190,26 @@ def test_a_card_says_of_the_training_only_what_is_known(folder, facts, known, un
         ({"data": ["cats"]}, "\"data\" holds 'cats', not objects like"),
         ({"command": 7}, '"command" is 7, not a text'),
         ({"tags": "moths"}, "\"tags\" is 'moths', not a list of texts"),
+        ({"tags": [{}]}, '"tags" holds {}, not texts'),
+        ({"losses": "l1"}, "\"losses\" is 'l1', not an object of numbers"),
+        ({"losses": {"l1": "high"}}, "\"losses\" holds 'high', not numbers"),
+        ({"datasets": 7}, '"datasets" is 7, not a text or a list of texts'),
+        ({"language": [7]}, '"language" holds 7, not texts'),
     ],
 )
 def test_facts_of_another_kind_are_one_line_and_not_stored(folder, facts, said):
     network = load_model(folder)
     with pytest.raises(SRHubError, match=said):
-        network.save_pretrained(folder, facts=facts)
-    assert not (folder / "training.json").exists()
+        network.save_pretrained(folder.with_name("new"), facts=facts)
+    assert not folder.with_name("new").exists()
     (folder / "training.json").write_text(json.dumps(facts))
     with pytest.raises(SRHubError, match=f"training.json: {said}"):
         card_text(folder, network.facts())
+
+
+def test_numbers_of_any_fact_may_have_names(folder):
+    (folder / "training.json").write_text('{"batch": {"first": 16, "then": "more"}}')
+    assert "| batch | first 16, then more |" in card_of(folder).text
 
 
 def test_facts_that_cannot_be_read_are_one_line(folder):
@@ -335,7 +345,7 @@ def test_facts_are_given_where_a_network_is_saved_and_add_up(tmp_path):
     data = ModelCard(card_text(tmp_path, ESPCN().facts(), repo_id="user/x")).data
     assert (data.license, data.base_model) == ("mit", "user/espcn-x4")
     assert data.datasets == ["user/moths"]
-    for bad in ({"steps": torch.ones(1)}, ["mit"]):
+    for bad in ({"steps": torch.ones(1)}, ["mit"], {"loss": float("nan")}):
         with pytest.raises(SRHubError, match="facts are a dict of plain JSON values"):
             ESPCN().save_pretrained(tmp_path, facts=bad)
 

@@ -253,6 +253,7 @@ def stored(model, psnr, created):
         "format": FORMAT,
         "created": created,
         "scale": 4,
+        **{"protocols": {}, "datasets": {}, "models": {}},
         "results": [
             {
                 "dataset": "Set5",

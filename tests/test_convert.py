@@ -315,6 +315,14 @@ def test_weights_that_the_disk_does_not_take_are_told_and_leave_nothing(tmp_path
     assert list(tmp_path.iterdir()) == [source]
 
 
+@pytest.mark.parametrize("out", ["compact.pth/out", "x" * 250, "x" * 300])
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, out):
+    source = compact_file(tmp_path)
+    with pytest.raises(SRHubError, match=f"cannot make .*{out}: .*: name another folder"):
+        convert(source, tmp_path / out, license="mit")
+    assert list(tmp_path.iterdir()) == [source]
+
+
 def test_an_existing_folder_is_not_overwritten(tmp_path):
     source = compact_file(tmp_path)
     convert(source, tmp_path / "out", license="mit")

@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 import math
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -22,7 +24,7 @@ from sr_hub.image import from_tensor
 from sr_hub.metrics import Protocol, measure
 from sr_hub.models import ESPCN
 from sr_hub.pairs import MADE_HERE, find_dataset, fit_pair, read_pair, read_picture
-from sr_hub.records import read_results, write_results
+from sr_hub.records import FORMAT, read_folder, read_results, write_results
 from sr_hub.upscaler import Upscaler
 
 
@@ -99,6 +101,12 @@ def test_equal_names_that_end_in_the_scale_are_a_pair(pairs_folder):
 def test_low_resolution_may_carry_the_scale_in_its_name(pairs_folder):
     (pairs_folder / "LRx4" / "one.png").rename(pairs_folder / "LRx4" / "onex4.png")
     assert find_dataset(pairs_folder, 4).pairs[0].lr.name == "onex4.png"
+
+
+def test_two_files_of_low_resolution_for_one_picture_are_refused(pairs_folder):
+    picture(10, 12).save(pairs_folder / "LRx4" / "onex4.png")
+    with pytest.raises(SRHubError, match=r"one.png and onex4.png are both of one: keep one"):
+        find_dataset(pairs_folder, 4)
 
 
 @pytest.mark.parametrize("size", [(11, 12), (10, 13), (40, 48), (5, 6)])
@@ -240,15 +248,29 @@ def test_json_gives_back_what_was_written(truth_only, tmp_path):
     assert [path.name for path in path.parent.iterdir()] == ["results.json"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems have no such names")
+def test_a_name_that_is_no_utf_8_is_stored(truth_only, tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    picture(16, 16).save(truth_only / "c.png")
+    (truth_only / "c.png").rename(truth_only / f"{name}.png")
+    write_results(run(truth_only), tmp_path / "results.json")
+    (about,) = read_results(tmp_path / "results.json")["datasets"].values()
+    assert name in about["pictures"]
+
+
 def test_json_of_something_else_is_refused(tmp_path):
     with pytest.raises(SRHubError, match="no file"):
         read_results(tmp_path / "absent.json")
     (tmp_path / "other.json").write_text(json.dumps({"psnr": 3}))
     with pytest.raises(SRHubError, match="holds no results"):
         read_results(tmp_path / "other.json")
+    (tmp_path / "empty.json").write_text(json.dumps({"format": FORMAT}))
+    with pytest.raises(SRHubError, match="holds no results"):
+        read_results(tmp_path / "empty.json")
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(SRHubError, match="not valid JSON"):
         read_results(tmp_path / "broken.json")
+    assert read_folder(tmp_path) == []
 
 
 def test_a_folder_is_a_contestant_with_the_checksum_of_its_weights(tmp_path):

@@ -63,6 +63,15 @@ def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
     assert (tmp_path / "model.onnx").read_bytes() == b"the last good one"
 
 
+def test_the_network_that_is_exported_stays_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "_export", lambda model, path: path.write_bytes(b""))
+    monkeypatch.setattr(room, "_largest_difference", lambda *_: 0.0)
+    network = MODELS["ESPCN"]().double().train()
+    export_onnx(network, tmp_path / "model.onnx")
+    assert network.training
+    assert all(parameter.dtype == torch.float64 for parameter in network.parameters())
+
+
 def test_the_command_exports_a_folder_and_the_difference_is_measured(tmp_path):
     network, other = MODELS["ESPCN"]().eval(), MODELS["ESPCN"]().eval()
     network.save_pretrained(tmp_path / "espcn-x4")

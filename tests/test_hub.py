@@ -108,6 +108,7 @@ def test_names_that_lead_nowhere_say_so(hub):
         ("user/../secret", None, "not a Hub id"),
         ("./missing", None, "neither a folder nor a Hub id"),
         ("rrim-x5", None, "no model 'rrim-x5': not bundled"),
+        ("a" * 300, None, "no model 'a{300}': not bundled"),
     ):
         with pytest.raises(SRHubError, match=message) as caught:
             load_model(name, revision=revision)

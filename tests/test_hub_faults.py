@@ -159,6 +159,14 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(hub):
     assert same(load_model("user/rrim-x4"), model)
 
 
+def test_a_pull_request_whose_answer_is_lost_is_not_opened_twice(hub):
+    small().push_to_hub("user/rrim-x4")
+    hub.fail("drop", "/commit/main", "POST")
+    with pytest.raises(SRHubError, match="user/rrim-x4 was not uploaded"):
+        small().push_to_hub("user/rrim-x4", create_pr=True)
+    assert len([name for name in hub.repo("user/rrim-x4").branches if "pr/" in name]) == 1
+
+
 def test_a_cut_download_goes_on_where_it_stopped(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 4096)
     model = small()

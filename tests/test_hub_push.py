@@ -27,6 +27,10 @@ def test_saving_pushes_on_request(hub, tmp_path):
     assert model.save_pretrained(tmp_path / "own") is None
     with pytest.raises(SRHubError, match="private is an option of push_to_hub=True"):
         model.save_pretrained(tmp_path / "own", private=True)
+    for push in (False, True):
+        with pytest.raises(SRHubError, match="config is no option of save_pretrained: leave it"):
+            model.save_pretrained(tmp_path / "other", config={}, push_to_hub=push)
+    assert not (tmp_path / "other").exists()
 
 
 def pushed(hub, name, branch="main"):

@@ -1,10 +1,11 @@
+import io
 import struct
 
 import numpy as np
 import pytest
 import torch
 from picture_files import file_of, png
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, JpegImagePlugin
 
 from sr_hub.alpha import join_alpha, split_alpha
 from sr_hub.errors import SRHubError
@@ -170,6 +171,11 @@ def test_quality_is_for_lossy_formats():
         assert len(encode(image, format=format, quality=30)) < len(encode(image, format=format))
 
 
+def test_jpeg_keeps_colour_at_every_pixel():
+    with Image.open(io.BytesIO(encode(noise(), format="JPEG"))) as image:
+        assert JpegImagePlugin.get_sampling(image) == 0
+
+
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
@@ -290,16 +296,17 @@ def test_a_profile_that_does_not_fit_cmyk_is_told():
     assert "profile that does not fit CMYK" in image.info["notices"][0]
 
 
-def test_a_grey_profile_becomes_srgb_where_the_file_holds_only_rgb():
+@pytest.mark.parametrize("format", ["WEBP", "AVIF"])
+def test_a_grey_profile_becomes_srgb_where_the_file_holds_only_rgb(format):
     image = noise("LA")
     image.info = {"icc_profile": grey_profile(1.0)}
     assert decode(encode(image)).info["icc_profile"] == grey_profile(1.0)
-    webp = decode(encode(image, format="WEBP"))
-    assert "icc_profile" not in webp.info
+    again = decode(encode(image, format=format, quality=100))
+    assert "icc_profile" not in again.info
     linear = np.asarray(image)[..., 0].astype(float) / 255
     srgb = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear) * 255
-    assert np.abs(np.asarray(webp)[..., 0] - srgb).max() < 4
-    assert np.array_equal(np.asarray(webp)[..., 3], np.asarray(image)[..., 1])
+    assert np.abs(np.asarray(again)[..., 0] - srgb).max() < 4
+    assert np.array_equal(np.asarray(again)[..., -1], np.asarray(image)[..., 1])
 
 
 def test_what_is_normal_stays_and_the_original_is_not_touched():

@@ -184,3 +184,4 @@ def test_a_folder_may_have_any_name(tmp_path):
     small().save_pretrained(folder)
     assert split_fidelity(str(folder)) is None
     assert Upscaler(folder).name == folder.name
+    assert split_fidelity(name_at("m" * 300, 0.5)) == ("m" * 300, 0.5)

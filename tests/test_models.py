@@ -70,6 +70,15 @@ def test_a_network_runs_in_the_type_that_it_is_cast_to(name, dtype):
     assert (output - expected).abs().max() < 0.03 * expected.abs().max()
 
 
+@pytest.mark.parametrize("name", ["SRNet", "SRCNN"])
+def test_in_float64_the_enlarged_input_is_in_float64_too(name):
+    network, image = small(name).double().eval(), torch.rand(1, 3, 8, 8, dtype=torch.float64)
+    for parameter in network.parameters():
+        nn.init.zeros_(parameter)
+    exact = nn.functional.interpolate(image, scale_factor=4.0, mode="bicubic")
+    assert torch.equal(network(image), exact)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_autocast_takes_either_type(name):
     network, image = shaken(small(name)), torch.rand(1, 3, 8, 8)

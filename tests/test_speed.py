@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from huggingface_hub import ModelCard
@@ -56,6 +58,11 @@ def test_a_new_number_replaces_the_old_one_and_those_of_other_weights(folder):
     assert len(json.loads((folder / SPEED_FILE).read_text())["speeds"]) == 1
 
 
+def test_a_name_that_is_no_utf_8_is_stored(folder):
+    store_speed(speed(model="caf\udce9"), folder)
+    assert json.loads((folder / SPEED_FILE).read_text())["speeds"][0]["model"] == "caf\udce9"
+
+
 def test_numbers_of_other_weights_are_not_told(folder):
     store_speed(speed(hardware="Abacus"), folder)
     load_model(folder).save_pretrained(folder)
@@ -70,6 +77,13 @@ def test_a_process_that_the_system_ends_is_an_error_and_no_endless_wait(monkeypa
     monkeypatch.setattr("sr_hub.speed._measure", killed)
     with pytest.raises(SRHubError, match="ran bicubic was ended"):
         measure_speed("bicubic", side=8)
+
+
+def test_a_script_that_measures_as_it_is_imported_is_told_so(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from sr_hub.speed import measure_speed\nmeasure_speed('nearest', side=8)\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert 'does not do so below `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
 
 
 def test_mistakes_are_one_line(tmp_path):

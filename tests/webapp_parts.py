@@ -53,7 +53,9 @@ def store_results(folder):
     stored = {
         "format": FORMAT,
         "scale": 4,
+        "protocols": {str(protocol): protocol.definition for protocol in Protocol},
         "datasets": {"Set5": {}},
+        "models": {"bicubic": {}, "rrim-x4": {}},
         "results": rows,
         "seconds": seconds,
         "command": "python -m sr_hub eval --data Set5",

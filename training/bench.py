@@ -6,7 +6,6 @@ on making the batches, peak memory. Without `--data` the pictures are noise, whi
 
 import argparse
 import logging
-import multiprocessing
 import sys
 import tempfile
 import time
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sr_hub.speed import peak_memory
+from sr_hub.speed import in_own_process, peak_memory
 from training.command import command
 from training.loop import take_step
 from training.run import Run
@@ -37,25 +36,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="folder of pictures; noise if left out")
     parser.add_argument("--steps", type=int, default=20, help="steps that are timed")
     options, rest = parser.parse_known_args(arguments)
+    for recipe in options.recipes:
+        _recipe_options(recipe, Path(), Path(), Path(), rest)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     sys.stdout.write(f"{HEADER}\n|{'---|' * 7}\n")
-    # A process for each: the peak of one's memory is not another's.
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        jobs = [(recipe, options.data, options.steps, rest) for recipe in options.recipes]
-        for row in pool.imap(measure, jobs):
-            sys.stdout.write(row + "\n")
-            sys.stdout.flush()
+    why = "as for want of memory: use a smaller --batch or --patch"
+    for recipe in options.recipes:
+        row = in_own_process(measure, recipe, options.data, options.steps, rest, why=why)
+        sys.stdout.write(row + "\n")
+        sys.stdout.flush()
     return 0
 
 
-def measure(job: tuple[str, Path | None, int, list[str]]) -> str:
+def measure(recipe: str, data: Path | None, steps: int, rest: list[str]) -> str:
     """The table's row of one recipe: its name, the pictures, the steps and other options."""
-    recipe, data, steps, rest = job
     with tempfile.TemporaryDirectory() as folder:
         pictures = data or _noise(Path(folder) / "noise")
-        where = ["--data", str(pictures), "--val", str(_noise(Path(folder) / "val", count=1))]
-        line = [recipe, *where, "--out", f"{folder}/run", *rest]
-        run = prepare(build_parser().parse_args(line))
+        val = _noise(Path(folder) / "val", count=1)
+        run = prepare(_recipe_options(recipe, pictures, val, Path(folder) / "run", rest))
         clock = _Clock(run)
         batch = run.batch(0)
         for step in range(WARM_UP + steps):
@@ -70,6 +68,13 @@ def measure(job: tuple[str, Path | None, int, list[str]]) -> str:
         f"{steps / seconds:.2f} | {share:.0f} % | {peak_memory(run.context.device) / 1e9:.1f} GB | "
         f"{run.accelerator.device.type}, {'bf16' if run.context.autocast else 'fp32'} |"
     )
+
+
+def _recipe_options(
+    recipe: str, data: Path, val: Path, out: Path, rest: list[str]
+) -> argparse.Namespace:
+    where = ["--data", str(data), "--val", str(val), "--out", str(out)]
+    return build_parser().parse_args([recipe, *where, *rest])
 
 
 class _Clock:

@@ -5,6 +5,7 @@ from pathlib import Path
 from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
+from sr_hub.files import is_folder
 from sr_hub.folder import read_config
 from sr_hub.hub import called, fetch
 from sr_hub.models.compact import SRVGGNetCompact
@@ -64,11 +65,12 @@ def load_model(
         raise SRHubError(f"a model is named by a str or a Path, not a {type(name).__name__}")
     by_name = isinstance(name, str)
     folder = bundled_models().get(name, Path(name)) if by_name else name
-    if revision is not None and (name in BASELINES or folder.is_dir()):
+    is_local = is_folder(folder)
+    if revision is not None and (name in BASELINES or is_local):
         raise SRHubError(f"{name} is on this machine: a revision is for a Hub id like user/repo")
     if by_name and name in BASELINES:
         return Interpolation(mode=name).eval()
-    if folder.is_dir():
+    if is_local:
         return _class_of(folder).from_folder(folder)
     if str(name).partition("@")[0].count("/") != 1:
         raise SRHubError(

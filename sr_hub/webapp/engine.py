@@ -19,6 +19,7 @@ from PIL import Image
 from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
 from sr_hub.errors import NoMemoryError, SRHubError
+from sr_hub.files import is_folder
 from sr_hub.folder import read_config
 from sr_hub.interpolate import load_with_fidelity, name_at, pair_of, split_fidelity
 from sr_hub.models import BASELINES, load_model
@@ -255,7 +256,7 @@ class Engine:
             raise VisitorError("no_model")
         if mixed := split_fidelity(name):
             return load_with_fidelity(*mixed, self._folders)
-        if not _HUB_ID.fullmatch(name) or Path(name).exists():
+        if not _HUB_ID.fullmatch(name) or is_folder(name):
             raise VisitorError("no_hub_id", repr(name))
         try:
             # Without this machine's token: a visitor sees public repositories only.

@@ -20,7 +20,7 @@ COMMANDS = {
     "training.push": ("gather", ["r", "user/x"]),
     "training.interpolate": ("load_model", ["a", "b", "o"]),
     "training.cross": ("Pictures.read", ["a", "o", "--data", "d"]),
-    "training.bench": ("multiprocessing.get_context", ["tiny"]),
+    "training.bench": ("in_own_process", ["tiny"]),
     "training.experiments.claims": ("read_results", []),
     "training.experiments.metric_studies": ("read_picture", ["p", "o"]),
     "training.experiments.real_pictures": ("read_picture", ["p", "o"]),

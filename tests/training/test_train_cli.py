@@ -345,10 +345,29 @@ def test_init_from_another_scale_says_what_was_not_taken(finished, pictures, tmp
 
 
 def test_bench_measures_a_recipe():
-    row = bench.measure(("tiny-gan", None, 2, ["--batch", "2"]))
+    row = bench.measure("tiny-gan", None, 2, ["--batch", "2"])
     assert re.match(
         r"\| tiny-gan \| 9,337 \| 2 x 12 \| [\d.]+ \| \d+ % \| [\d.]+ GB \| cpu, \w+ \|", row
     )
+
+
+@pytest.mark.parametrize("line", [["nosuch"], ["tiny", "--batch", "many"]])
+def test_bench_refuses_wrong_options_before_it_starts_a_process(line, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "in_own_process", lambda *_, **__: pytest.fail("it was started"))
+    with pytest.raises(SystemExit) as ended:
+        bench.main([*line, "--steps", "1"])
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and line[-1] in said.err and not said.out
+
+
+def killed(*_):
+    os._exit(9)
+
+
+def test_bench_says_that_the_system_ended_a_recipe_and_does_not_wait(monkeypatch, capsys):
+    monkeypatch.setattr(bench, "measure", killed)
+    assert bench.main(["tiny", "--steps", "1"]) == 2
+    assert "ran tiny was ended, as for want of memory: use" in capsys.readouterr().err
 
 
 def test_a_corrupt_picture_does_not_stop_a_run(pictures: Path, tmp_path: Path, caplog):

@@ -21,6 +21,7 @@ from sr_hub.image import decode, to_tensor  # noqa: E402
 from sr_hub.metrics import Protocol  # noqa: E402
 from sr_hub.webapp import (  # noqa: E402
     comparing,
+    i18n,
 )
 from sr_hub.webapp.comparing import CompareHandlers  # noqa: E402
 from sr_hub.webapp.engine import Engine  # noqa: E402
@@ -39,6 +40,13 @@ def test_another_protocol_changes_the_numbers_and_runs_nothing(offer, truth, mon
         expected = comparing.measured(state, protocol)[0].values["psnr"]
         assert float(rows[0]["psnr"]) == pytest.approx(expected, rel=1e-5)
         assert rows[0]["protocol"] == protocol and rows[0]["definition"]
+
+
+def test_a_pictures_name_is_not_html(offer, truth):
+    state = run_compare(offer, truth)[0]
+    state.stem = "<img src=x>"
+    html = comparing.numbers(state, "y", i18n.texts("en").__getitem__)[0]
+    assert "<img" not in html and "&lt;img" in html
 
 
 def test_galleries_hold_truth_results_and_error_maps(offer, truth):

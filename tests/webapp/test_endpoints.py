@@ -19,7 +19,7 @@ from sr_hub.models import load_model
 from sr_hub.webapp.comparing import CompareHandlers
 from sr_hub.webapp.small import make_small
 
-NO_HUB_IDS = ("nothing", "../models", "/etc", "sr_hub/webapp", "a/b/c", "")
+NO_HUB_IDS = ("nothing", "../models", "/etc", "sr_hub/webapp", "a/b/c", "", "a" * 300)
 NO_REVISIONS = ("user/a@", "user/a@../b", "user/a@v1/../../b", "user/a@/etc", "user/a@v1@v2")
 
 

@@ -22,6 +22,7 @@ from sr_hub.models import RRDBNet, load_model
 from sr_hub.publish import push_folder
 from sr_hub.webapp import engine
 from sr_hub.webapp.engine import DEFAULT_MAX_PIXELS, Engine, StoppedError
+from sr_hub.webapp.i18n import VisitorError
 from sr_hub.webapp.upscaling import save_download
 from sr_hub.webapp.work import Work
 
@@ -65,6 +66,15 @@ def test_a_public_hub_model_runs_and_a_private_one_is_not_reached(hub, models, o
     assert picture.info["text"]["Model"] == "user/public-x4"
     with pytest.raises(SRHubError):
         offer.enlarge("user/private-x4", image)
+
+
+def test_a_hub_model_that_is_too_large_is_not_downloaded(hub, models, offer, monkeypatch):
+    load_model(models["srgan-x4"]).push_to_hub("user/large-x4")
+    monkeypatch.setattr(engine, "HUB_MODEL_BYTES", 1000)
+    with pytest.raises(VisitorError, match=r"user/large-x4 is .* the limit here") as refused:
+        offer.upscaler("user/large-x4")
+    assert refused.value.name == "not_loaded"
+    assert not hub.count("GET /cdn/")
 
 
 def test_a_hub_model_runs_at_a_revision_and_its_file_is_named_without_it(hub, offer, tmp_path):
