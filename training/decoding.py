@@ -25,8 +25,12 @@ ALLOWED = Path("/sys/fs/cgroup/memory.max")
 
 
 def files_of(source: Path) -> list[Path]:
-    """The files below a folder, hidden ones left out, in the order of their names."""
-    return [path for path in sorted(source.rglob("*")) if path.is_file() and path.name[0] != "."]
+    """The files below a folder in the order of their names; what is hidden is left out."""
+    return [
+        path
+        for path in sorted(source.rglob("*"))
+        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(source).parts)
+    ]
 
 
 def size_in_header(file: Path | BinaryIO) -> tuple[int, int] | None:

@@ -23,6 +23,7 @@ from sr_hub.models import load_model
 from training.command import command
 from training.config import TrainConfig
 from training.data import Pictures
+from training.material import read_validation
 from training.origins import called, facts_of_all, save_made
 from training.steps import Context
 from training.validation import validate
@@ -48,7 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.start:
         gan = carry_over(gan, load_model(options.start), psnr)
     if options.val:
-        alpha, reached = choose_alpha(psnr, gan, Pictures.read(options.val), options.lose)
+        alpha, reached = choose_alpha(
+            psnr, gan, read_validation(options.val, psnr.scale), options.lose
+        )
         sys.stdout.write(f"alpha {alpha:g}: {reached:.3f} dB on luma\n")
     facts = facts_of_blend(options.psnr, options.gan, alpha, start=options.start)
     save_made(interpolate(psnr, gan, alpha), options.out, facts)
@@ -75,9 +78,9 @@ def choose_alpha(
     """The largest of `ALPHAS` whose blend loses at most `lose` dB against `psnr`, and its score.
 
     Raises:
-        SRHubError: if `lose` is negative, or the networks differ.
+        SRHubError: if `lose` is negative or no number, or the networks differ.
     """
-    if lose < 0:
+    if not lose >= 0:
         raise SRHubError(f"--lose is 0 dB or more, not {lose:g}")
     least = score(psnr, pictures) - lose
     blends = ((alpha, score(interpolate(psnr, gan, alpha), pictures)) for alpha in ALPHAS)

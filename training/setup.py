@@ -65,7 +65,7 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
         make_fast(state.generator, accelerator, config)
     scale = state.generator.scale
     side = (config.patch + 2 * SUPPORT) * scale
-    data, val = read_material(options, accelerator, side=side, least=MIN_SIDE + scale)
+    data, val = read_material(options, accelerator, side=side, scale=scale)
     lpips = build_lpips(options.lpips_weights)
     started = time.monotonic() if started is None else started
     run = Run(

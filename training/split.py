@@ -88,7 +88,7 @@ def _rank(path: Path, seed: int) -> str:
 
 def _link(path: Path, target: Path) -> None:
     try:
-        os.link(path, target)
+        os.link(path.resolve(), target)
     except OSError:
         shutil.copy2(path, target)
 

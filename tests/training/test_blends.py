@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from training_runs import command
 from typer.testing import CliRunner
 
@@ -64,6 +65,16 @@ def test_interpolate_takes_the_sharpest_blend_that_loses_no_more_than_allowed(
         for alpha in (0, chosen(3), chosen(3) + 0.05)
     )
     assert best - kept <= 3 < best - over
+
+
+def test_a_blend_is_not_chosen_by_what_cannot_be_measured(finished, gan, tmp_path, capsys):
+    Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
+    line = [str(finished / "model"), str(gan / "model"), str(tmp_path / "mix")]
+    assert interpolate.main([*line, "--val", str(tmp_path)]) == 2
+    assert "of 1 pictures are under" in capsys.readouterr().err
+    Image.new("RGB", (64, 64)).save(tmp_path / "large.png")
+    assert interpolate.main([*line, "--val", str(tmp_path), "--lose", "nan"]) == 2
+    assert "--lose is 0 dB or more, not nan" in capsys.readouterr().err
 
 
 def test_the_card_of_a_blend_tells_how_both_were_trained(finished, gan, tmp_path, hub):

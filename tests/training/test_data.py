@@ -55,6 +55,12 @@ def test_reads_files_subfolders_and_tar_shards_in_the_order_of_their_names(folde
     assert torch.equal(pictures.picture(3)[0], expected)
 
 
+def test_what_is_hidden_is_left_out_and_so_is_a_folder(folder: Path):
+    save(folder / ".ipynb_checkpoints", "0-checkpoint.png", gradient(60, 30))
+    save(folder, ".0.png", gradient(60, 30))
+    assert len(Pictures.read(folder)) == 2
+
+
 def test_a_damaged_shard_is_one_line(folder: Path):
     with tarfile.open(folder / "shard.tar", "w") as archive:
         archive.add(folder / "0.png", "0.png")
@@ -346,6 +352,15 @@ def test_split_gives_eight_one_one_and_the_same_again(tmp_path: Path):
     assert parts["a"] == parts["b"] != parts["c"]
     names = [p.name for p in (tmp_path / "a").rglob("*.png")]
     assert len(set(names)) == 20
+
+
+def test_split_of_links_gives_files_that_can_be_read(tmp_path: Path):
+    (tmp_path / "links").mkdir()
+    for index in range(10):
+        save(tmp_path / "real", f"{index}.png", gradient(20, 20))
+        (tmp_path / "links" / f"{index}.png").symlink_to(Path("..") / "real" / f"{index}.png")
+    assert split(tmp_path / "links", tmp_path / "out") == {"train": 8, "val": 1, "test": 1}
+    assert len(Pictures.read(tmp_path / "out" / "train")) == 8
 
 
 def test_split_takes_only_what_is_a_picture_or_a_shard(tmp_path: Path, capsys, caplog):

@@ -24,6 +24,7 @@ from training.command import command
 from training.config import TrainConfig
 from training.data import Pictures
 from training.experiments.leads import gain, lead
+from training.material import read_validation
 from training.steps import Context
 from training.validation import Distance, enlarge, validation_pair
 
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     psnr, gan, rival = (load_model(m) for m in (options.psnr, options.gan, options.rival))
     blends = {share: interpolate(psnr, gan, share) for share in options.shares}
     lpips = perceptual.LPIPS(options.lpips_weights)
-    leads = compare(blends, rival, Pictures.read(options.val), lpips)
+    leads = compare(blends, rival, read_validation(options.val, psnr.scale), lpips)
     sys.stdout.write(table(leads))
     return 0
 
