@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--seed", type=int, help="of the weights, the crops and the degradation")
     add(
         "--set",
+        action="extend",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",

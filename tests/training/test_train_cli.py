@@ -240,6 +240,11 @@ def test_settings_reach_every_kind_of_field():
     assert TrainConfig("RRIM").losses == {"l1": 1.0}
 
 
+def test_settings_may_be_given_in_several_parts(pictures, tmp_path):
+    line = command(pictures, tmp_path, "tiny", "--set", "clip=2", "--set", "seed=1", "ema=0")
+    assert train.build_parser().parse_args(line).settings == ["clip=2", "seed=1", "ema=0"]
+
+
 def test_one_loss_can_take_the_place_of_another_in_any_order():
     for settings in (["losses.l1=0", "losses.mse=25"], ["losses.mse=25", "losses.l1=0"]):
         assert TrainConfig("RRIM").with_settings(settings).losses == {"l1": 0, "mse": 25}
