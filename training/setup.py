@@ -23,6 +23,7 @@ from training.config import TrainConfig
 from training.description import describe
 from training.discriminators import DISCRIMINATORS
 from training.journal import read_run, write_run
+from training.lock import hold
 from training.material import read_material
 from training.muon import Muon
 from training.parallel import from_main
@@ -63,6 +64,8 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
     state = build_state(config, accelerator.device, options)
     if options.fast:
         make_fast(state.generator, accelerator, config)
+    if accelerator.is_main_process:
+        hold(options.out)
     scale = state.generator.scale
     side = (config.patch + 2 * SUPPORT) * scale
     data, val = read_material(options, accelerator, side=side, least=MIN_SIDE + scale)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from training.checkpoint import NotFiniteError
 from training.command import command, refuse
+from training.lock import let_go
 from training.loop import fit
 from training.parallel import leave
 from training.recipes import RECIPES
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     finally:
         leave()
+        let_go()
     return INTERRUPTED if run.interrupted else 0
 
 

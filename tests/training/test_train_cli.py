@@ -85,6 +85,30 @@ def test_a_terminal_sees_a_progress_bar_with_loss_score_and_time_left(
     assert "25/25" in last and "loss=0.0" in last and "dB=" in last and "<00:00" in last
 
 
+def test_two_processes_do_not_train_in_one_folder(pictures, tmp_path, capsys):
+    line = command(pictures, tmp_path / "run", "tiny", "--steps", "2")
+    hold = "import pathlib, sys; from training import lock; lock.hold(pathlib.Path(sys.argv[1]))"
+    other = subprocess.Popen(
+        [sys.executable, "-c", f"{hold}; print(flush=True); input()", str(tmp_path / "run")],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    other.stdout.readline()
+    assert "run is being trained by another process" in refused(capsys, line)
+    assert not (tmp_path / "run" / "run.json").exists()
+    other.kill()
+    other.communicate()
+    assert train.main(line) == 0
+
+
+def test_a_run_that_ended_lets_others_train_in_its_folder(pictures, tmp_path):
+    line = command(pictures, tmp_path, "tiny", "--steps", "2")
+    assert train.main(line) == 0 and train.main(line) == 2
+    code = f"import pathlib; from training import lock; lock.hold(pathlib.Path({str(tmp_path)!r}))"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_run_json_says_how_it_was_made(finished: Path):
     facts = json.loads((finished / "run.json").read_text())
     assert facts["recipe"] == "tiny" and facts["config"]["steps"] == 6
