@@ -50,6 +50,7 @@ def fit(run: Run) -> State:
     with stop_on_signal() as signals:
         while state.step < config.steps:
             values, batch = take_step(run, batch)
+            run.tell()
             state.seconds = time.monotonic() - clock
             if state.streak >= run.patience:
                 roll_back(run)

@@ -112,6 +112,7 @@ def test_a_run_that_ended_lets_others_train_in_its_folder(pictures, tmp_path):
 def test_run_json_says_how_it_was_made(finished: Path):
     facts = json.loads((finished / "run.json").read_text())
     assert facts["recipe"] == "tiny" and facts["config"]["steps"] == 6
+    assert len(facts["data"].pop("fingerprint")) == 16
     assert facts["data"] == {"name": "pictures", "pictures": 4, "skipped": 0}
     assert facts["parameters"] == load_model(finished / "model").num_parameters
     assert facts["processes"] == 1 and facts["machine"] and facts["torch"] == torch.__version__
