@@ -16,6 +16,7 @@ from sr_hub.provenance import hardware
 from training.data import Pictures
 from training.parts import Part, with_part
 from training.run import Run
+from training.validation import bicubic_psnr
 
 SAMPLES = 4096
 """Pixels, evenly spread over all pictures, that tell them from others of their names and sizes."""
@@ -51,6 +52,20 @@ def describe_part(run: Run, options: argparse.Namespace) -> Part:
         "precision": "bf16" if run.context.autocast else "fp32",
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def opening(run: Run) -> str:
+    """What a run is when it starts, and the score that it has to beat; or that it has ended."""
+    facts, config, where = run.facts, run.config, run.context.device.type
+    step = f"step {run.state.step:,} of {config.steps:,}"
+    if run.state.step == config.steps:
+        return f"{run.out} is at its end: {step}; --steps N goes on"
+    score = bicubic_psnr(run.val, config, run.state.generator.scale)
+    return (
+        f"{facts['recipe']}: {facts['parameters']:,} parameters, {len(run.data):,} pictures, "
+        f"{facts['precision']} on {where}, {step}; "
+        f"bicubic scores {score:.2f} dB on the {len(run.val):,} validation pictures"
+    )
 
 
 def _facts_of(pictures: Pictures) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from training.checkpoint import NotFiniteError
 from training.command import command, refuse
+from training.description import opening
 from training.lock import let_go
 from training.loop import fit
 from training.parallel import leave
@@ -38,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("training").setLevel(logging.INFO)
     try:
         run = prepare(options, started=started)
+        if run.is_main:
+            run.journal.say(opening(run))
         fit(run)
     except NotFiniteError as error:
         return refuse(error, NOT_FINITE)

@@ -85,6 +85,26 @@ def test_a_terminal_sees_a_progress_bar_with_loss_score_and_time_left(
     assert "25/25" in last and "loss=0.0" in last and "dB=" in last and "<00:00" in last
 
 
+def test_a_run_says_what_it_is_and_when_it_is_at_its_end(pictures, tmp_path, caplog, capsys):
+    caplog.set_level("INFO", "training")
+    assert train.main(command(pictures, tmp_path / "run", "tiny", "--steps", "2")) == 0
+    (opening,) = [text for text in caplog.messages if text.startswith("tiny: ")]
+    assert re.fullmatch(
+        r"tiny: 9,337 parameters, 4 pictures, (bf16|fp32) on cpu, step 0 of 2; "
+        r"bicubic scores \d\d\.\d\d dB on the 4 validation pictures",
+        opening,
+    )
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    for more in ([], ["--steps", "2"]):
+        caplog.clear()
+        assert train.main([*command(pictures, tmp_path / "run", "tiny"), "--resume", *more]) == 0
+        assert caplog.messages[-1].endswith("run is at its end: step 2 of 2; --steps N goes on")
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+    more = ["--resume", "--steps", "1"]
+    message = refused(capsys, command(pictures, tmp_path / "run", "tiny", *more))
+    assert "--steps 1" in message and "at step 2 already" in message
+
+
 def test_two_processes_do_not_train_in_one_folder(pictures, tmp_path, capsys):
     line = command(pictures, tmp_path / "run", "tiny", "--steps", "2")
     hold = "import pathlib, sys; from training import lock; lock.hold(pathlib.Path(sys.argv[1]))"
