@@ -42,6 +42,7 @@ TRAINING = {
     "hardware": "hardware",
     "batch": "batch",
     "losses": "losses, with their weights",
+    "losses_on_the_way": "losses on the way there",
     "loss": "loss at the end",
     "seconds_per_epoch": "seconds for 200 steps",
     "seed": "seed",
@@ -156,7 +157,9 @@ def card_text(
         "is_gan": is_gan,
         "losses": losses,
         "source": source,
-        "training": [(TRAINING[key], _plain(training[key])) for key in TRAINING if key in training],
+        "training": [
+            (TRAINING[key], plain_fact(training[key])) for key in TRAINING if key in training
+        ],
         "data": [DATA_ENTRY | entry for entry in training.get("data", [])],
         "commands": training.get("command", "").split("; ") if training.get("command") else [],
         "degradation": DEGRADATIONS.get(degradation, degradation),
@@ -202,7 +205,8 @@ def _license_text(facts: dict[str, Any]) -> str:
     return f"[{facts['license']}]({link})" if link else facts["license"]
 
 
-def _plain(value: object) -> str:
+def plain_fact(value: object) -> str:
+    """A value of `training.json` as a card has it."""
     if isinstance(value, dict):
         items = [(k, f"{v:g}" if isinstance(v, int | float) else v) for k, v in value.items()]
         return ", ".join(f"{key} {item}" for key, item in items)

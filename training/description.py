@@ -3,24 +3,39 @@
 import argparse
 import dataclasses
 import datetime
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from sr_hub.folder import name_of
 from sr_hub.provenance import hardware
-from training.checkpoint import LAST_FILE
-from training.journal import read_run
+from training.data import Pictures
+from training.parts import Part, with_part
 from training.run import Run
+from training.validation import bicubic_psnr
+
+SAMPLES = 4096
+"""Pixels, evenly spread over all pictures, that tell them from others of their names and sizes."""
 
 
-def describe(run: Run, options: argparse.Namespace) -> dict:
-    """What a reader of the results must know: recipe, config, data, machine."""
+def describe(run: Run, options: argparse.Namespace, before: Part | None = None) -> dict[str, Any]:
+    """What a reader of the results must know, of a run that goes on from what it was `before`."""
+    part = describe_part(run, options)
+    if before is None:
+        return part
+    return with_part(before, {**part, "start_from": before.get("start_from")})
+
+
+def describe_part(run: Run, options: argparse.Namespace) -> Part:
+    """Recipe, config, data and machine of the run from this step on."""
     device = run.accelerator.device
     return {
         "recipe": options.recipe,
+        "from_step": run.state.step,
         "command": " ".join(["python -m training.train", *map(_word, sys.argv[1:])]),
         "start_from": _origin(options),
         "commit": _commit(),
@@ -28,14 +43,9 @@ def describe(run: Run, options: argparse.Namespace) -> dict:
         "parameters": run.state.generator.num_parameters,
         "data": {
             "name": options.data.resolve().name,
-            "pictures": len(run.data),
-            "skipped": run.data.skipped,
+            **_facts_of(run.data),
         },
-        "val": {
-            "pictures": len(run.val),
-            "skipped": run.val.skipped,
-            "learned_from": run.val.learned,
-        },
+        "val": {**_facts_of(run.val), "learned_from": run.val.learned},
         "machine": hardware(device),
         "processes": run.accelerator.num_processes,
         "torch": torch.__version__,
@@ -44,15 +54,44 @@ def describe(run: Run, options: argparse.Namespace) -> dict:
     }
 
 
+def opening(run: Run) -> str:
+    """What a run is when it starts, and the score that it has to beat; or that it has ended."""
+    facts, config, where = run.facts, run.config, run.context.device.type
+    step = f"step {run.state.step:,} of {config.steps:,}"
+    if run.state.step == config.steps:
+        return f"{run.out} is at its end: {step}; --steps N goes on"
+    score = bicubic_psnr(run.val, config, run.state.generator.scale)
+    return (
+        f"{facts['recipe']}: {facts['parameters']:,} parameters, {len(run.data):,} pictures, "
+        f"{facts['precision']} on {where}, {step}; "
+        f"bicubic scores {score:.2f} dB on the {len(run.val):,} validation pictures"
+    )
+
+
+def _facts_of(pictures: Pictures) -> dict[str, Any]:
+    return {
+        "pictures": len(pictures),
+        "skipped": pictures.skipped,
+        "fingerprint": fingerprint(pictures),
+    }
+
+
+def fingerprint(pictures: Pictures) -> str:
+    """The same for the same pictures in any folder: by their names, sizes and some pixels."""
+    every = max(1, len(pictures.pixels) // SAMPLES)
+    names = [Path(name).name for name in pictures.names]
+    digest = hashlib.sha256(repr((names, pictures.sizes.tolist())).encode())
+    digest.update(pictures.pixels[::every].cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
 def _word(argument: str) -> str:
     """An argument as others may read it: an absolute path by its last name."""
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 def _origin(options: argparse.Namespace) -> str | None:
-    """Whose weights the run began with, and of whose it took what fits; a resumed run keeps it."""
-    if options.resume and (options.out / LAST_FILE).exists():
-        return read_run(options.out).get("start_from")
+    """Whose weights a new run begins with, and of whose it takes what fits."""
     origins = []
     if options.start_from:
         origins.append(_run_of(options.start_from))

@@ -1,4 +1,4 @@
-"""What a run writes for people: `log.jsonl`, `run.json`, a progress bar on a terminal.
+"""What a run writes for people: `log.jsonl`, `run.json`, a progress bar or lines on progress.
 
 Each line of `log.jsonl` has the step and the seconds of training so far. Lines of the steps hold
 `loss`, each loss by its name, `g_norm`, `lr` and, in a GAN run, `d_loss`, `d_norm`, `d_real` and
@@ -9,7 +9,8 @@ Each line of `log.jsonl` has the step and the seconds of training so far. Lines 
 import json
 import logging
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,32 @@ from sr_hub.files import write_text
 
 LOG_FILE, RUN_FILE = "log.jsonl", "run.json"
 
+TELL_EVERY = 60.0
+"""Seconds between lines on the progress, where there is no terminal for a bar."""
+
 logger = logging.getLogger(__name__)
 
 
 class Journal:
-    """Writes the log of a run and moves its progress bar; a silent one does neither."""
+    """Writes the log of a run and shows its progress; a silent one does neither.
 
-    def __init__(self, out: Path, *, steps: int, silent: bool = False) -> None:
+    `clock` tells the seconds that the lines on the progress go by.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        *,
+        steps: int,
+        silent: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.path, self.silent = out / LOG_FILE, silent
         hide = silent or not sys.stderr.isatty()
         self.bar = tqdm(total=steps, unit="step", disable=hide, dynamic_ncols=True, smoothing=0.05)
         self.shown: dict[str, str] = {}
+        self.steps, self.clock = steps, clock
+        self.told = (0, clock())
 
     def write(self, step: int, seconds: float, row: dict[str, Any]) -> None:
         """Add a line to the log."""
@@ -48,13 +64,29 @@ class Journal:
             with tqdm.external_write_mode():
                 logger.warning("step %d: %s", step, text)
 
-    def start(self, step: int) -> None:
-        """Let the progress bar begin at a step, so that a resumed run estimates well."""
-        self.bar.initial = self.bar.n = step
+    def say(self, text: str) -> None:
+        """Say a line that the log does not need."""
+        with tqdm.external_write_mode():
+            logger.info("%s", text)
 
-    def at(self, step: int) -> None:
-        """Move the progress bar."""
+    def start(self, step: int) -> None:
+        """Let the progress begin at a step, so that a resumed run estimates well."""
+        self.bar.initial = self.bar.n = step
+        self.told = (step, self.clock())
+
+    def at(self, step: int, sums: dict[str, float]) -> None:
+        """Move the progress bar, or say now and then how far the run is.
+
+        Args:
+            step: steps that are done.
+            sums: numbers of the steps since the last line of the log, and their "count".
+        """
         self.bar.update(step - self.bar.n)
+        told, since = self.told
+        seconds = self.clock() - since
+        if self.bar.disable and not self.silent and seconds >= TELL_EVERY:
+            self.told = (step, self.clock())
+            self.say(self._progress(step, sums, (step - told) / seconds))
 
     def close(self) -> None:
         """Leave the progress bar as it is."""
@@ -65,6 +97,17 @@ class Journal:
         if not self.silent and self.path.exists():
             lines = [json.dumps(row) + "\n" for row in read_log(self.path) if row["step"] <= step]
             write_text(self.path, "".join(lines))
+
+    def _progress(self, step: int, sums: dict[str, float], rate: float) -> str:
+        """One line; `rate` is in steps per second, told if the run has come forward."""
+        loss = f"{sums['loss'] / sums['count']:.4g}" if "loss" in sums else self.shown.get("loss")
+        words = [f"step {step:,} of {self.steps:,}"]
+        if loss:
+            words.append(f"loss {loss}")
+        if rate > 0:
+            left = tqdm.format_interval((self.steps - step) / rate)
+            words += [f"{rate:.3g} steps/s", f"{left} left"]
+        return ", ".join(words)
 
     def _show(self, step: int, row: dict[str, Any]) -> None:
         names = {"loss": "loss", "val_psnr_y": "dB", "val_lpips": "LPIPS"}

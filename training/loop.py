@@ -50,6 +50,7 @@ def fit(run: Run) -> State:
     with stop_on_signal() as signals:
         while state.step < config.steps:
             values, batch = take_step(run, batch)
+            run.tell()
             state.seconds = time.monotonic() - clock
             if state.streak >= run.patience:
                 roll_back(run)
@@ -167,10 +168,10 @@ def roll_back(run: Run) -> None:
 def log(run: Run, values: dict[str, float]) -> None:
     """Add a step's numbers to the sums, and write their means when a line is due."""
     state = run.state
-    run.journal.at(state.step)
     if values and not state.streak:
         for name, value in {**values, "count": 1}.items():
             state.sums[name] = state.sums.get(name, 0.0) + value
+    run.journal.at(state.step, state.sums)
     if due(state.step, run.config.log_every) and state.sums:
         count = state.sums.pop("count")
         means = {name: float(f"{total / count:.6g}") for name, total in state.sums.items()}

@@ -108,7 +108,8 @@ def draw(runs: list[Curves], names: list[str], path: Path) -> Path:
         for run in runs:
             steps, values = run.of(name)
             if steps:
-                axis.plot(steps, values, label=run.name, linewidth=1)
+                marker = "o" if name.startswith("val_") or len(steps) == 1 else None
+                axis.plot(steps, values, label=run.name, linewidth=1, marker=marker, markersize=3)
         values = [value for run in runs for value in run.of(name)[1]]
         if "loss" in name and min(values) > 0 and max(values) > 30 * np.median(values):
             axis.set_yscale("log")

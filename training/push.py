@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sr_hub.card import read_facts
+from sr_hub.card import plain_fact, read_facts
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE, run_around
@@ -22,6 +22,15 @@ from sr_hub.upload import full_id
 from training.checkpoint import LAST_FILE, read_state
 from training.command import command
 from training.journal import LOG_FILE, RUN_FILE, read_log, read_run
+from training.parts import (
+    Part,
+    begun_before,
+    in_order,
+    measured_since,
+    parts_of,
+    same_pictures,
+    with_steps,
+)
 from training.recipes_gan import EPOCH
 from training.validation import badness
 
@@ -115,21 +124,30 @@ def told_of_run(run: Path, which: str) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         SRHubError: if the folder holds no run.
     """
-    described, log = read_run(run), list(read_log(run / LOG_FILE))
+    parts, log = parts_of(read_run(run)), list(read_log(run / LOG_FILE))
     rows = [row for row in log if "val_psnr_y" in row]
-    row = row_of_model(run, rows) if which == "model" else chosen_row(rows, which)
-    return training_facts(described, row, log), row
+    row = row_of_model(run, rows) if which == "model" else chosen_row(rows, which, parts)
+    led = begun_before(parts, row.get("step", _step_of(which)))
+    return training_facts(led, row, log), row
 
 
-def chosen_row(rows: list[dict[str, Any]], which: str) -> dict[str, Any]:
+def chosen_row(rows: list[dict[str, Any]], which: str, parts: list[Part]) -> dict[str, Any]:
     """The validation of the best generator, or of a kept one; an empty one if there was none."""
     if which == "best" and rows:
-        measure = badness(rows[-1])[0]  # a run resumed with another one starts its best anew
+        # A run resumed with another measure, or other pictures to measure on, starts its best anew.
+        measure = badness(rows[-1])[0]
+        since = measured_since(begun_before(parts, rows[-1]["step"]))
         return min(
-            (row for row in rows if badness(row)[0] == measure),
+            (row for row in rows if badness(row)[0] == measure and row["step"] > since),
             key=lambda row: badness(row)[1] if math.isfinite(badness(row)[1]) else math.inf,
         )
     return next((row for row in rows if which == f"step-{row['step']:07d}"), {})
+
+
+def _step_of(which: str) -> float:
+    """The step in the name of a kept generator; for others infinite."""
+    digits = which.removeprefix("step-")
+    return int(digits) if digits.isdigit() else math.inf
 
 
 def row_of_model(run: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -143,32 +161,34 @@ def row_of_model(run: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def training_facts(
-    described: dict[str, Any], row: dict[str, Any], log: list[dict[str, Any]]
+    parts: list[Part], row: dict[str, Any], log: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """What a card says of the training: `sr_hub.card.TRAINING` lists the keys.
 
     Args:
-        described: what `run.json` says.
+        parts: those of the run that led to the generator.
         row: the validation of the generator, or its step and seconds alone, or nothing.
         log: all lines of the log.
     """
-    config, data, step = described["config"], described["data"], row.get("step")
+    last, took, step = parts[-1], with_steps(parts), row.get("step")
+    losses = _setting(took, "losses")
     facts = {
-        "recipe": described["recipe"],
-        "command": described["command"],
-        "start_from": described["start_from"],
+        "recipe": last["recipe"],
+        "command": "; ".join(part["command"] for part in parts),
+        "start_from": last["start_from"],
         "steps": step,
         "hours": round(row["seconds"] / 3600, 2) if step else None,
-        "hardware": described["machine"],
-        "batch": f"{config['batch'] * described['processes']} patches of {config['patch']} pixels",
-        "losses": config["losses"],
+        "hardware": in_order(took, lambda part: part["machine"]),
+        "batch": in_order(took, _batch),
+        "losses": last["config"]["losses"],
+        "losses_on_the_way": losses if isinstance(losses, str) else None,
         "loss": _loss_at(log, step) if step else None,
         "seconds_per_epoch": round(row["seconds"] / step * EPOCH, 1) if step else None,
-        "seed": config["seed"],
-        "validation": _words(described, row) if "val_psnr_y" in row else None,
-        "commit": described["commit"],
-        "degradation": config["degradation"],
-        "data": [{"name": data["name"], "pictures": data["pictures"]}],
+        "seed": _setting(took, "seed"),
+        "validation": _words(took, row) if "val_psnr_y" in row else None,
+        "commit": in_order(took, lambda part: part["commit"] or "") or None,
+        "degradation": last["config"]["degradation"],
+        "data": _data(took),
     }
     return {name: fact for name, fact in facts.items() if fact is not None}
 
@@ -182,6 +202,25 @@ def _refuse_a_folder(folder: Path) -> None:
     raise SRHubError(f"{folder} is a Hub folder, not a run: {command} publishes it")
 
 
+def _setting(parts: list[Part], name: str) -> Any:  # noqa: ANN401
+    """The value of a setting of all parts; where it was changed, the values in words."""
+    values = [part["config"][name] for part in parts]
+    if all(value == values[0] for value in values):
+        return values[0]
+    return in_order(parts, lambda part: plain_fact(part["config"][name]))
+
+
+def _batch(part: Part) -> str:
+    config = part["config"]
+    return f"{config['batch'] * part['processes']} patches of {config['patch']} pixels"
+
+
+def _data(parts: list[Part]) -> list[dict[str, Any]]:
+    """The sets of pictures that the parts learned from, each once."""
+    entries = [{name: part["data"][name] for name in ("name", "pictures")} for part in parts]
+    return [entry for index, entry in enumerate(entries) if entry not in entries[:index]]
+
+
 def _loss_at(log: list[dict[str, Any]], step: int) -> float | None:
     """The mean loss of the last tenth of the steps up to `step`, as far as the log has it."""
     losses = [(row["step"], row["loss"]) for row in log if "loss" in row and row["step"] <= step]
@@ -189,12 +228,13 @@ def _loss_at(log: list[dict[str, Any]], step: int) -> float | None:
     return float(f"{sum(recent) / len(recent):.5g}") if recent else None
 
 
-def _words(described: dict[str, Any], row: dict[str, Any]) -> str:
-    val, config = described["val"], described["config"]
+def _words(parts: list[Part], row: dict[str, Any]) -> str:
+    val, config = parts[-1]["val"], parts[-1]["config"]
     scores = [f"{row['val_psnr_y']:.2f} dB on luma"]
     if "val_lpips" in row:
         scores.append(f"LPIPS {row['val_lpips']:.4f}")
-    learned = val.get("learned_from", 0)
+    here = [part["val"] for part in parts if same_pictures(part["val"], val)]
+    learned = max(each.get("learned_from", 0) for each in here)
     kind = f"pictures, {learned} of which it learned from" if learned else "other pictures"
     centres = f"centres ({config['validation_side']} pixels) of {val['pictures']} {kind}"
     spoiled = ", spoiled in the same ways" if config["degradation"] == "real" else ""

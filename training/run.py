@@ -4,6 +4,7 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 from torch import Tensor
@@ -12,8 +13,9 @@ from sr_hub.errors import SRHubError
 from training.checkpoint import LAST_FILE, State, read_state, save_generator, save_state
 from training.config import TrainConfig
 from training.data import Pictures
-from training.journal import Journal
+from training.journal import Journal, write_run
 from training.parallel import from_main
+from training.parts import measured_since, parts_of
 from training.recorded import RecordedStep
 from training.steps import Context
 from training.validation import Distance
@@ -24,7 +26,8 @@ class Run:
     """What a run learns from, where it writes and when it stops.
 
     `minutes` counts from `started`, a time of `time.monotonic`. `interrupted` says that Ctrl-C or
-    a kill ended it. `recorded`, if there, takes the steps, as CUDA graphs.
+    a kill ended it. `recorded`, if there, takes the steps, as CUDA graphs. `facts` are what
+    `run.json` shall say of it.
     """
 
     config: TrainConfig
@@ -39,10 +42,12 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     interrupted: bool = False
     recorded: RecordedStep | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.is_main = self.accelerator.is_main_process
         self.journal = Journal(self.out, steps=self.config.steps, silent=not self.is_main)
+        self.told: dict[str, Any] = {}
 
     @property
     def out_of_time(self) -> bool:
@@ -72,6 +77,17 @@ class Run:
         """Put a line in words into the log, and say it."""
         self.journal.event(self.state.step, self.state.seconds, text)
 
+    def tell(self) -> None:
+        """Write `run.json`, from the main process, unless it says so already."""
+        if self.is_main and self.facts and self.facts != self.told:
+            write_run(self.out, self.facts)
+            self.told = self.facts
+
+    def leave_out_other_scores(self) -> None:
+        """Let the best be chosen anew if it was chosen on other pictures, or measured otherwise."""
+        if self.state.step <= measured_since(parts_of(self.facts)):
+            self.state.best = {}
+
     def save(self) -> None:
         """Write the state and the averaged generator, from the main process."""
         if self.is_main:
@@ -93,6 +109,7 @@ class Run:
         except (RuntimeError, ValueError, KeyError, SRHubError) as error:
             reason = str(error).splitlines()[0]
             raise SRHubError(f"{path} is not of this run: {reason}") from None
+        self.leave_out_other_scores()
         if self.recorded:
             self.recorded.forget()
         self.journal.cut(self.state.step)

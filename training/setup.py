@@ -2,7 +2,6 @@
 
 import argparse
 import copy
-import dataclasses
 import logging
 import time
 from pathlib import Path
@@ -20,15 +19,15 @@ from sr_hub.models import MODELS, load_model
 from sr_hub.precision import pick_precision
 from training.checkpoint import LAST_FILE, State, read_state, warm_start
 from training.config import TrainConfig
-from training.description import describe
 from training.discriminators import DISCRIMINATORS
-from training.journal import read_run, write_run
+from training.lock import hold
 from training.material import read_material
 from training.muon import Muon
 from training.parallel import from_main
 from training.perceptual import MIN_SIDE, POOLED, VGG19
 from training.recipes import RECIPES
 from training.recorded import RecordedStep
+from training.resume import check_changes, introduce, saved_config
 from training.run import Run
 from training.steps import Context
 from training.validation import Distance
@@ -63,6 +62,8 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
     state = build_state(config, accelerator.device, options)
     if options.fast:
         make_fast(state.generator, accelerator, config)
+    if accelerator.is_main_process:
+        hold(options.out)
     scale = state.generator.scale
     side = (config.patch + 2 * SUPPORT) * scale
     data, val = read_material(options, accelerator, side=side, scale=scale)
@@ -81,10 +82,10 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
         started=started,
         recorded=RecordedStep(state, context) if options.fast else None,
     )
-    if from_main(accelerator, options.resume and (options.out / LAST_FILE).exists()):
+    resumed = from_main(accelerator, options.resume and (options.out / LAST_FILE).exists())
+    if resumed:
         run.load()
-    if run.is_main:
-        write_run(options.out, describe(run, options))
+    introduce(run, options, resumed=resumed)
     return run
 
 
@@ -120,12 +121,7 @@ def choose_config(options: argparse.Namespace) -> TrainConfig:
             raise SRHubError(
                 f"{options.out} holds a run: --resume goes on with it, another --out starts anew"
             )
-        saved = read_run(options.out)
-        if saved["recipe"] != options.recipe:
-            raise SRHubError(
-                f"{options.out} holds a run of {saved['recipe']}, not {options.recipe}"
-            )
-        config = TrainConfig(saved["config"]["architecture"]).changed(**saved["config"])
+        config = saved = saved_config(options.out, options.recipe)
     elif options.start_from:
         config = config_of_folder(config, options.start_from)
     scale = config.arguments["scale"]
@@ -142,10 +138,7 @@ def choose_config(options: argparse.Namespace) -> TrainConfig:
             f"--start-from takes the network as it is, --init-from only what fits"
         )
     if saved:
-        for field in dataclasses.fields(TrainConfig):
-            before, after = getattr(config, field.name), getattr(chosen, field.name)
-            if before != after:
-                logger.warning("resumed with another %s: %s, before %s", field.name, after, before)
+        check_changes(saved, chosen, options.out)
     return chosen
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from training.checkpoint import NotFiniteError
 from training.command import command, refuse
+from training.description import opening
+from training.lock import let_go
 from training.loop import fit
 from training.parallel import leave
 from training.recipes import RECIPES
@@ -37,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("training").setLevel(logging.INFO)
     try:
         run = prepare(options, started=started)
+        if run.is_main:
+            run.journal.say(opening(run))
         fit(run)
     except NotFiniteError as error:
         return refuse(error, NOT_FINITE)
@@ -44,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     finally:
         leave()
+        let_go()
     return INTERRUPTED if run.interrupted else 0
 
 
@@ -68,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--seed", type=int, help="of the weights, the crops and the degradation")
     add(
         "--set",
+        action="extend",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",

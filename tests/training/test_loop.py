@@ -13,6 +13,7 @@ from training_runs import SRRESNET, make_run, read_rows
 from sr_hub.errors import SRHubError
 from sr_hub.metrics import measure
 from sr_hub.models import MODELS, load_model
+from sr_hub.models.interpolation import Interpolation
 from training.checkpoint import read_state, save_state, warm_start
 from training.config import TrainConfig
 from training.loop import fit, stop_on_signal, take_step
@@ -28,7 +29,7 @@ from training.steps import (
     off_the_grid,
     update_average,
 )
-from training.validation import luma_psnr, validate
+from training.validation import bicubic_psnr, luma_psnr, validate
 
 
 def events(out: Path) -> list[str]:
@@ -199,7 +200,7 @@ def test_a_full_disk_is_told_and_leaves_the_state_before(
     with pytest.raises(SRHubError, match=r"cannot write .*last\.pt: No space left on device"):
         run.save()
     assert read_state(tmp_path / "last.pt")["step"] == 0
-    assert not list(tmp_path.glob(".*"))
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_a_step_with_weights_that_are_not_finite_is_not_kept(
@@ -282,6 +283,13 @@ def test_the_psnr_of_a_validation_is_that_of_protocol_y():
     sr = hr + 0.1 * torch.randn(hr.shape)
     expected = measure(sr, hr, "y", 4)["psnr"]
     assert luma_psnr(sr, hr, 4) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_score_of_bicubic_is_that_of_a_validation(pictures: Path, tmp_path: Path):
+    run = make_run(pictures, tmp_path, "tiny", "--set", "validation_side=48", "degradation=real")
+    expected = validate(Interpolation(scale=4), run.val, run.context)
+    score = bicubic_psnr(run.val, run.config, 4)
+    assert score == pytest.approx(expected["val_psnr_y"] / expected["count"], abs=1e-3)
 
 
 def test_a_run_on_spoiled_pictures_is_judged_on_spoiled_pictures(pictures: Path, tmp_path: Path):

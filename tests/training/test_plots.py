@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +56,19 @@ def test_draws_the_losses_scores_and_seconds_of_runs_over_each_other(tmp_path: P
     for name in ("losses.png", "seconds.png"):
         both, one = colours(tmp_path / "figures" / name), colours(alone / name)
         assert len(both) > len(one) > 0
+
+
+def test_a_run_with_one_line_of_each_kind_is_seen(tmp_path: Path, monkeypatch):
+    markers = []
+
+    def look(figure: Any, path: Path) -> Path:
+        markers.extend(line.get_marker() for axis in figure.axes for line in axis.lines)
+        return path
+
+    monkeypatch.setattr(plots, "_save", look)
+    rows = [*gan_rows(10), {"step": 10, "seconds": 5.0, "val_psnr_y": 28.0}]
+    assert plots.main([str(write_log(tmp_path / "run", rows))]) == 0
+    assert markers == ["o"] * 5
 
 
 def test_seconds_per_twenty_epochs(tmp_path: Path):
@@ -116,6 +130,14 @@ def test_a_study_without_a_gan_is_refused_before_it_trains(tmp_path: Path, monke
     line = ["--data", "d", "--val", "v", "--out", str(tmp_path / "study")]
     assert stability.main([*line, "--steps", "100"]) == 2
     assert "--steps 100: the GAN begins after 100 steps" in capsys.readouterr().err
+
+
+def test_the_study_takes_settings_in_several_parts(tmp_path: Path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(stability.train, "main", lambda line: lines.append(line) or 2)
+    line = ["--data", "d", "--val", "v", "--out", str(tmp_path), "--set", "clip=2"]
+    assert stability.main([*line, "--set", "ema=0"]) == 2
+    assert lines[0][-2:] == ["clip=2", "ema=0"]
 
 
 @pytest.mark.parametrize("end", [0, train.NOT_FINITE, 2, train.INTERRUPTED])

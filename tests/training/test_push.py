@@ -2,14 +2,15 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from training_runs import read_rows
+from training_runs import command, read_rows, write_pictures
 
 from sr_hub.models import load_model
-from training import push
+from training import push, train
 from training.checkpoint import read_state
 from training.push import chosen_row
 
@@ -17,8 +18,9 @@ from training.push import chosen_row
 def test_push_tells_the_score_of_the_best_by_the_measure_of_the_end():
     by_psnr = [{"step": 2, "val_psnr_y": 28.5}]
     by_lpips = [{"step": s, "val_psnr_y": 28, "val_lpips": v} for s, v in ((4, 0.2), (6, 0.1))]
-    assert chosen_row([*by_psnr, *by_lpips], "best")["step"] == 6
-    assert chosen_row(by_psnr, "best")["step"] == 2
+    whole = [{"from_step": 0}]
+    assert chosen_row([*by_psnr, *by_lpips], "best", whole)["step"] == 6
+    assert chosen_row(by_psnr, "best", whole)["step"] == 2
 
 
 def test_push_tells_of_the_last_generator_what_was_measured_on_it(finished, tmp_path):
@@ -27,26 +29,87 @@ def test_push_tells_of_the_last_generator_what_was_measured_on_it(finished, tmp_
     validated = [row for row in read_rows(run) if "val_psnr_y" in row]
     assert [row["step"] for row in validated] == [3, 6]
 
-    def pushed() -> tuple[dict, dict]:
-        line = [str(run), "user/x", "--which", "model", "--out", str(out), "--dry-run"]
-        assert push.main(line) == 0
-        names = ("training.json", "metrics.json")
-        training, metrics = (json.loads((out / name).read_text()) for name in names)
-        return training, metrics
-
     with (run / "log.jsonl").open("a") as log:  # of a run that was killed before its next save
         log.write(json.dumps({**validated[1], "step": 9, "val_psnr_y": 99}) + "\n")
-    training, metrics = pushed()
+    training, metrics, _ = pushed(run, out, "model")
     assert metrics == validated[1]
     assert training["steps"] == 6
     assert f"{metrics['val_psnr_y']:.2f} dB on luma" in training["validation"]
 
     saved = read_state(run / "last.pt")
     torch.save({**saved, "step": 5}, run / "last.pt")
-    training, metrics = pushed()
+    training, metrics, _ = pushed(run, out, "model")
     assert metrics == {"step": 5, "seconds": round(saved["seconds"], 2)}
     assert training["steps"] == 5 and training["loss"] > 0 and "validation" not in training
     assert "dB on luma" not in (out / "README.md").read_text()
+
+
+def train_as(line: list[str], monkeypatch) -> None:
+    """Train as the command line does, whose words `run.json` keeps."""
+    monkeypatch.setattr(sys, "argv", ["train", *line])
+    assert train.main(line) == 0
+
+
+def pushed(run: Path, out: Path, which: str) -> tuple[dict, dict, str]:
+    """The facts of the training, those of the validation, and the card."""
+    line = [str(run), "user/x", "--which", which, "--out", str(out), "--dry-run"]
+    assert push.main(line) == 0
+    facts = [json.loads((out / name).read_text()) for name in ("training.json", "metrics.json")]
+    return *facts, (out / "README.md").read_text()
+
+
+def test_push_tells_all_that_led_to_the_weights_and_no_more(pictures, tmp_path, monkeypatch):
+    run, out = tmp_path / "run", tmp_path / "hub"
+    more = write_pictures(tmp_path / "more", count=5)
+    settings = ["--set", "keep_every=3", "validate_every=3"]
+    train_as(command(pictures, run, "tiny", "--steps", "3", *settings), monkeypatch)
+    resumed = [*command(pictures, run, "tiny", "--resume"), "--data", str(more), "--steps", "9"]
+    changed = [*resumed, "--batch", "8", "--set", "losses.mse=2"]
+    train_as([*changed, "--minutes", "0"], monkeypatch)
+    train_as([*changed, "--minutes", "0"], monkeypatch)
+    assert len(json.loads((run / "run.json").read_text())["parts"]) == 1
+
+    training, _, _ = pushed(run, out, "step-0000003")
+    assert training["batch"] == "4 patches of 12 pixels" and training["losses"] == {"l1": 1.0}
+    assert training["data"] == [{"name": "pictures", "pictures": 4}]
+    assert "--resume" not in training["command"] and "losses_on_the_way" not in training
+
+    train_as(resumed, monkeypatch)
+    training, _, card = pushed(run, out, "model")
+    assert training["batch"] == "4 patches of 12 pixels; from step 3 on 8 patches of 12 pixels"
+    assert training["losses"] == {"l1": 1.0, "mse": 2}
+    assert training["losses_on_the_way"] == "l1 1; from step 3 on l1 1, mse 2"
+    assert [entry["name"] for entry in training["data"]] == ["pictures", "more"]
+    commands = training["command"].split("; ")
+    assert [("--resume" in line, "mse" in line) for line in commands] == [
+        (False, False),
+        (True, True),
+        (True, False),
+    ]
+    assert all(line in card for line in [*commands, training["batch"]])
+
+
+def test_push_counts_the_scores_on_the_pictures_of_the_end_alone(pictures, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train_as(command(pictures, run, "tiny", "--steps", "3"), monkeypatch)
+    with (run / "log.jsonl").open("a") as log:
+        log.write(json.dumps({"step": 3, "seconds": 1.0, "val_psnr_y": 99.0}) + "\n")
+    assert pushed(run, tmp_path / "hub", "best")[1]["val_psnr_y"] == 99.0
+    line = command(pictures, run, "tiny", "--steps", "5", "--resume")
+    train_as([*line, "--val", str(write_pictures(tmp_path / "others", count=3))], monkeypatch)
+    training, metrics, _ = pushed(run, tmp_path / "hub", "best")
+    assert metrics["step"] == 5 and "of 3 other pictures" in training["validation"]
+
+
+def test_push_reads_a_run_from_before_there_were_parts(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    facts = json.loads((run / "run.json").read_text())
+    for each in (facts, facts["data"], facts["val"]):
+        each.pop("from_step", None)
+        each.pop("fingerprint", None)
+    (run / "run.json").write_text(json.dumps(facts))
+    assert pushed(run, tmp_path / "hub", "best")[0]["batch"] == "4 patches of 12 pixels"
 
 
 def test_push_out_of_or_into_what_is_no_folder_is_one_line(finished, tmp_path, capsys):

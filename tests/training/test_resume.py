@@ -1,15 +1,28 @@
 """A run that is killed and resumed equals one that never stopped, bit for bit."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from training_runs import SRRESNET, command, make_run, read_rows, without_seconds
+from training_runs import (
+    SRRESNET,
+    command,
+    make_run,
+    read_rows,
+    without_seconds,
+    write_pictures,
+)
 
 from sr_hub.errors import SRHubError
+from training import loop
 from training.checkpoint import read_state
+from training.data import Pictures
+from training.description import fingerprint
+from training.journal import read_run
 from training.loop import fit
 
 KILLED_AT = 14
@@ -104,6 +117,82 @@ def test_resume_keeps_the_settings_and_says_which_were_changed(
     run = make_run(pictures, tmp_path, "tiny", "--steps", "4", "--resume")
     assert run.config.clip == 0.5 and run.config.steps == 4 and run.state.step == 2
     assert "another steps: 4, before 2" in caplog.text and "clip" not in caplog.text
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["", "of-an-older-version"])
+def test_other_pictures_are_told_and_the_best_is_chosen_anew(
+    pictures: Path, tmp_path: Path, caplog, old: bool
+):
+    out, others = tmp_path / "run", write_pictures(tmp_path / "others", count=3)
+    fit(make_run(pictures, out, "tiny", "--steps", "2"))
+    if old:
+        facts = read_run(out)
+        del facts["data"]["fingerprint"], facts["val"]["fingerprint"], facts["from_step"]
+        (out / "run.json").write_text(json.dumps(facts))
+    run = make_run(pictures, out, "tiny", "--steps", "4", "--resume")
+    assert run.state.best and "resumed with other " not in caplog.text
+    del run
+    for name, said in [
+        ("--data", "other training pictures"),
+        ("--val", "other validation pictures: the best is chosen anew"),
+    ]:
+        caplog.clear()
+        run = make_run(pictures, out, "tiny", "--steps", "4", "--resume", name, str(others))
+        assert [r.getMessage() for r in caplog.records if "with other " in r.getMessage()] == [
+            f"resumed with {said}"
+        ]
+        assert (run.state.best == {}) == (name == "--val")
+    fit(run)
+    assert run.state.best == {"val_psnr_y": -read_rows(out)[-1]["val_psnr_y"]}
+
+
+def test_the_old_best_does_not_come_back_by_a_roll_back(pictures: Path, tmp_path: Path, caplog):
+    fit(make_run(pictures, tmp_path, "tiny", "--steps", "2"))
+    more = ["--steps", "4", "--resume", "--set", "validation_side=32"]
+    run = make_run(pictures, tmp_path, "tiny", *more)
+    assert "another validation: the best is chosen anew" in caplog.text
+    run.load()
+    assert run.state.best == {}
+    fit(run)
+    assert make_run(pictures, tmp_path, "tiny", "--steps", "6", "--resume").state.best
+
+
+def test_pictures_are_known_by_their_content_wherever_they_lie(pictures: Path, tmp_path: Path):
+    moved, changed = tmp_path / "moved", tmp_path / "changed"
+    shutil.copytree(pictures, moved)
+    shutil.copytree(pictures, changed)
+    shutil.copy(pictures / "0.png", changed / "1.png")
+    known, same, other = (fingerprint(Pictures.read(f)) for f in (pictures, moved, changed))
+    assert known == same != other
+
+
+def test_another_optimizer_is_refused_and_leaves_the_run_as_it_was(pictures: Path, tmp_path: Path):
+    fit(make_run(pictures, tmp_path, "tiny", "--steps", "2"))
+    before = read_run(tmp_path)
+    with pytest.raises(SRHubError, match=r"trained by optimizer=adam.* --start-from .*/model"):
+        make_run(pictures, tmp_path, "tiny", "--resume", "--set", "optimizer=momentum")
+    with pytest.raises(SRHubError, match=r"--steps 1: .* is at step 2 already"):
+        make_run(pictures, tmp_path, "tiny", "--resume", "--steps", "1")
+    assert read_run(tmp_path) == before
+
+
+def test_a_resumed_run_is_described_once_it_has_taken_a_step(
+    pictures: Path, tmp_path: Path, monkeypatch
+):
+    fit(make_run(pictures, tmp_path, "tiny", "--steps", "2"))
+    before = read_run(tmp_path)
+    more = ["--steps", "4", "--resume", "--batch", "2"]
+
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(loop, "take_step", no_memory)
+        fit(make_run(pictures, tmp_path, "tiny", *more))
+    assert read_run(tmp_path) == before
+    fit(make_run(pictures, tmp_path, "tiny", *more))
+    now = read_run(tmp_path)
+    assert (now["from_step"], now["config"]["batch"], now["parts"]) == (2, 2, [before])
 
 
 def test_a_damaged_state_is_named(pictures: Path, tmp_path: Path):

@@ -69,3 +69,17 @@ def test_a_model_that_is_not_there_is_one_line(tmp_path, capsys):
     assert share.main(line) == 2
     (message,) = capsys.readouterr().err.splitlines()
     assert message.startswith("error: ") and "none" in message
+
+
+@pytest.mark.parametrize(
+    ("more", "tried"),
+    [([], share.SHARES), (["--shares", "0", "0.5", "--shares", "1"], (0, 0.5, 1))],
+)
+def test_shares_may_be_given_in_several_parts(more, tried, psnr, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(share, "load_model", lambda _: psnr)
+    monkeypatch.setattr(share.perceptual, "LPIPS", lambda _: None)
+    monkeypatch.setattr(share, "compare", lambda blends, *_: seen.extend(blends) or {})
+    monkeypatch.setattr(share, "table", lambda _: "")
+    assert share.main(["a", "b", "c", "--val", str(write_pictures(tmp_path / "val")), *more]) == 0
+    assert tuple(seen) == tried

@@ -85,9 +85,54 @@ def test_a_terminal_sees_a_progress_bar_with_loss_score_and_time_left(
     assert "25/25" in last and "loss=0.0" in last and "dB=" in last and "<00:00" in last
 
 
+def test_a_run_says_what_it_is_and_when_it_is_at_its_end(pictures, tmp_path, caplog, capsys):
+    caplog.set_level("INFO", "training")
+    assert train.main(command(pictures, tmp_path / "run", "tiny", "--steps", "2")) == 0
+    (opening,) = [text for text in caplog.messages if text.startswith("tiny: ")]
+    assert re.fullmatch(
+        r"tiny: 9,337 parameters, 4 pictures, (bf16|fp32) on cpu, step 0 of 2; "
+        r"bicubic scores \d\d\.\d\d dB on the 4 validation pictures",
+        opening,
+    )
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    for more in ([], ["--steps", "2"]):
+        caplog.clear()
+        assert train.main([*command(pictures, tmp_path / "run", "tiny"), "--resume", *more]) == 0
+        assert caplog.messages[-1].endswith("run is at its end: step 2 of 2; --steps N goes on")
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+    more = ["--resume", "--steps", "1"]
+    message = refused(capsys, command(pictures, tmp_path / "run", "tiny", *more))
+    assert "--steps 1" in message and "at step 2 already" in message
+
+
+def test_two_processes_do_not_train_in_one_folder(pictures, tmp_path, capsys):
+    line = command(pictures, tmp_path / "run", "tiny", "--steps", "2")
+    hold = "import pathlib, sys; from training import lock; lock.hold(pathlib.Path(sys.argv[1]))"
+    other = subprocess.Popen(
+        [sys.executable, "-c", f"{hold}; print(flush=True); input()", str(tmp_path / "run")],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    other.stdout.readline()
+    assert "run is being trained by another process" in refused(capsys, line)
+    assert not (tmp_path / "run" / "run.json").exists()
+    other.kill()
+    other.communicate()
+    assert train.main(line) == 0
+
+
+def test_a_run_that_ended_lets_others_train_in_its_folder(pictures, tmp_path):
+    line = command(pictures, tmp_path, "tiny", "--steps", "2")
+    assert train.main(line) == 0 and train.main(line) == 2
+    code = f"import pathlib; from training import lock; lock.hold(pathlib.Path({str(tmp_path)!r}))"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_run_json_says_how_it_was_made(finished: Path):
     facts = json.loads((finished / "run.json").read_text())
     assert facts["recipe"] == "tiny" and facts["config"]["steps"] == 6
+    assert len(facts["data"].pop("fingerprint")) == 16
     assert facts["data"] == {"name": "pictures", "pictures": 4, "skipped": 0}
     assert facts["parameters"] == load_model(finished / "model").num_parameters
     assert facts["processes"] == 1 and facts["machine"] and facts["torch"] == torch.__version__
@@ -238,6 +283,11 @@ def test_settings_reach_every_kind_of_field():
     assert config.clip == 2.0 and config.betas == (0.5, 0.9)
     assert config.vgg_before_activation and config.degradation == "real"
     assert TrainConfig("RRIM").losses == {"l1": 1.0}
+
+
+def test_settings_may_be_given_in_several_parts(pictures, tmp_path):
+    line = command(pictures, tmp_path, "tiny", "--set", "clip=2", "--set", "seed=1", "ema=0")
+    assert train.build_parser().parse_args(line).settings == ["clip=2", "seed=1", "ema=0"]
 
 
 def test_one_loss_can_take_the_place_of_another_in_any_order():

@@ -44,10 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
     add("rival", help="model to compare the blends with")
     add("--val", type=Path, required=True, metavar="PICTURES", help="not those of a benchmark")
     add("--lpips-weights", type=Path, help="SqueezeNet file; the public one if left out")
-    add("--shares", type=float, nargs="+", default=SHARES, help="of the GAN stage, 0 to 1")
+    add("--shares", action="extend", type=float, nargs="+", help="of the GAN stage, 0 to 1")
     options = parser.parse_args(arguments)
     psnr, gan, rival = (load_model(m) for m in (options.psnr, options.gan, options.rival))
-    blends = {share: interpolate(psnr, gan, share) for share in options.shares}
+    blends = {share: interpolate(psnr, gan, share) for share in options.shares or SHARES}
     lpips = perceptual.LPIPS(options.lpips_weights)
     leads = compare(blends, rival, read_validation(options.val, psnr.scale), lpips)
     sys.stdout.write(table(leads))

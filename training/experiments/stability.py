@@ -73,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--patch", type=int, default=24)
     parser.add_argument("--vgg-weights", type=Path)
     parser.add_argument("--cache", type=Path)
-    parser.add_argument("--set", nargs="+", default=[], dest="settings", metavar="NAME=VALUE")
+    parser.add_argument(
+        "--set", action="extend", nargs="+", default=[], dest="settings", metavar="NAME=VALUE"
+    )
     return parser
 
 
