@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import datetime
 import hashlib
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +37,7 @@ def describe_part(run: Run, options: argparse.Namespace) -> Part:
     return {
         "recipe": options.recipe,
         "from_step": run.state.step,
-        "command": " ".join(["python -m training.train", *map(_word, sys.argv[1:])]),
+        "command": f"python -m training.train {shlex.join(map(_word, sys.argv[1:]))}",
         "start_from": _origin(options),
         "commit": _commit(),
         "config": dataclasses.asdict(run.config),
@@ -86,8 +87,9 @@ def fingerprint(pictures: Pictures) -> str:
 
 
 def _word(argument: str) -> str:
-    """An argument as others may read it: an absolute path by its last name."""
-    return Path(argument).name if Path(argument).is_absolute() else argument
+    """An argument as others may read it: an absolute path, also behind a =, by its last name."""
+    name, equals, value = argument.rpartition("=")
+    return f"{name}{equals}{Path(value).name}" if Path(value).is_absolute() else argument
 
 
 def _origin(options: argparse.Namespace) -> str | None:

@@ -21,6 +21,32 @@ def test_push_tells_the_score_of_the_best_by_the_measure_of_the_end():
     whole = [{"from_step": 0}]
     assert chosen_row([*by_psnr, *by_lpips], "best", whole)["step"] == 6
     assert chosen_row(by_psnr, "best", whole)["step"] == 2
+    by_vgg = [{**row, "val_vgg": 1 - row["val_lpips"]} for row in by_lpips]
+    assert chosen_row(by_vgg, "best", whole)["step"] == 6
+
+
+def test_a_validation_that_was_no_number_is_not_the_best():
+    scores = [float("nan"), 30, 31, 29]
+    rows = [{"step": step, "val_psnr_y": score} for step, score in enumerate(scores, 1)]
+    assert chosen_row(rows, "best", [{"from_step": 0}])["val_psnr_y"] == 31
+
+
+def test_the_loss_of_the_card_is_that_of_the_last_tenth(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    rows = [{"step": step, "seconds": 1, "loss": loss} for step, loss in ((1, 9), (5, 3), (6, 2))]
+    told = [row for row in read_rows(run) if "val_psnr_y" in row]
+    (run / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, *told]))
+    assert pushed(run, tmp_path / "hub", "model")[0]["loss"] == 2
+
+
+def test_a_command_keeps_its_quotes_and_no_folders_of_the_machine(pictures, tmp_path, monkeypatch):
+    out = tmp_path / "my run"
+    line = command(pictures, out, "tiny", "--steps", "1", f"--cache={tmp_path / 'cache'}")
+    train_as(line, monkeypatch)
+    told = json.loads((out / "run.json").read_text())["command"]
+    assert "--out 'my run'" in told and "--cache=cache" in told
+    assert str(tmp_path) not in told and str(pictures.parent) not in told
 
 
 def test_push_tells_of_the_last_generator_what_was_measured_on_it(finished, tmp_path):
