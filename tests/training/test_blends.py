@@ -71,7 +71,7 @@ def test_a_blend_is_not_chosen_by_what_cannot_be_measured(finished, gan, tmp_pat
     Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
     line = [str(finished / "model"), str(gan / "model"), str(tmp_path / "mix")]
     assert interpolate.main([*line, "--val", str(tmp_path)]) == 2
-    assert "of 1 pictures are under" in capsys.readouterr().err
+    assert "all 1 pictures are under 20x20" in capsys.readouterr().err
     Image.new("RGB", (64, 64)).save(tmp_path / "large.png")
     assert interpolate.main([*line, "--val", str(tmp_path), "--lose", "nan"]) == 2
     assert "--lose is 0 dB or more, not nan" in capsys.readouterr().err
