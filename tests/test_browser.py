@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import threading
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -90,6 +91,22 @@ def visit(contexts, url):
     assert foreign == [] and broken == []
 
 
+@pytest.fixture
+def held(monkeypatch):
+    """Holds every network back until `go_on` is set; `runs` tells the name and size of each."""
+    held = SimpleNamespace(begun=threading.Event(), go_on=threading.Event(), runs=[])
+    enlarge = Engine.enlarge
+
+    def enlarge_later(self, name, image, *args, **options):
+        held.runs.append((name, image.size))
+        held.begun.set()
+        held.go_on.wait(TIMEOUT / 1000)
+        return enlarge(self, name, image, *args, **options)
+
+    monkeypatch.setattr(Engine, "enlarge", enlarge_later)
+    return held
+
+
 PALE_TEXTS = """() => {
     const channels = (color) => color.match(/[\\d.]+/g).map(Number);
     const light = (color) => channels(color).slice(0, 3).map((value) => value / 255)
@@ -169,36 +186,24 @@ def test_a_click_on_the_overview_moves_all_panes(visit, tmp_path):
 @pytest.mark.parametrize(
     ("page", "field", "shown"), [("upscale", "picture", "slider"), ("compare", "truth", "numbers")]
 )
-def test_stop_takes_back_a_run_that_still_waits_its_turn(
-    visit, tmp_path, monkeypatch, page, field, shown
-):
-    begun, go_on = threading.Event(), threading.Event()
-    sizes, enlarge = set(), Engine.enlarge
-
-    def enlarge_later(self, name, image, *args, **options):
-        sizes.add(image.size)
-        begun.set()
-        go_on.wait(TIMEOUT / 1000)
-        return enlarge(self, name, image, *args, **options)
-
-    monkeypatch.setattr(Engine, "enlarge", enlarge_later)
+def test_stop_takes_back_a_run_that_still_waits_its_turn(visit, tmp_path, held, page, field, shown):
     tabs = [visit(page), visit(page)]
     for tab, size in zip(tabs, ((80, 60), (48, 32)), strict=True):
         texture(*size).save(tmp_path / "photo.png")
         give(tab, field, tmp_path / "photo.png")
         tab.locator("#run").click()
-        assert begun.wait(TIMEOUT / 1000)
+        assert held.begun.wait(TIMEOUT / 1000)
     waiting = tabs[1].locator(f"#{shown}").get_by_text("queue: 1/1")
     waiting.wait_for()
     tabs[1].locator("#stop").click()
     waiting.wait_for(state="hidden")
-    go_on.set()
+    held.go_on.set()
     last = "#pane-2 img" if page == "upscale" else "#strip img"
     tabs[0].locator(last).wait_for()
-    assert len(sizes) == 1
+    assert len({size for _, size in held.runs}) == 1
     tabs[1].locator("#run").click()
     tabs[1].locator(last).wait_for()
-    assert len(sizes) == 2
+    assert len({size for _, size in held.runs}) == 2
 
 
 @pytest.mark.parametrize("method", ["bicubic", "srgan-x4"])
@@ -235,25 +240,14 @@ def test_a_run_ends_whether_results_are_there_or_not(visit, tmp_path, monkeypatc
         tab.locator("#slider img").first.wait_for(state="detached")
 
 
-def test_a_protocol_chosen_while_networks_run_is_the_one_that_is_shown(
-    visit, tmp_path, monkeypatch
-):
-    begun, go_on = threading.Event(), threading.Event()
-    enlarge = Engine.enlarge
-
-    def enlarge_later(self, *args, **options):
-        begun.set()
-        go_on.wait(TIMEOUT / 1000)
-        return enlarge(self, *args, **options)
-
-    monkeypatch.setattr(Engine, "enlarge", enlarge_later)
+def test_a_protocol_chosen_while_networks_run_is_the_one_that_is_shown(visit, tmp_path, held):
     texture(48, 32).save(tmp_path / "photo.png")
     tab = visit("compare")
     give(tab, "truth", tmp_path / "photo.png")
     tab.locator("#run").click()
-    assert begun.wait(TIMEOUT / 1000)
+    assert held.begun.wait(TIMEOUT / 1000)
     tab.locator("#protocol").get_by_label("(rgb)").check()
-    go_on.set()
+    held.go_on.set()
     tab.get_by_text("photo · Small picture").wait_for()
     tab.get_by_text("Protocol rgb").wait_for()
 
@@ -321,29 +315,17 @@ def test_another_picture_takes_the_results_of_the_one_before_away(visit, tmp_pat
     tab.locator("#numbers").get_by_text("second · Input").wait_for()
 
 
-def test_two_quick_presses_are_one_run_and_a_running_one_shows_in_the_button(
-    visit, tmp_path, monkeypatch
-):
-    begun, go_on = threading.Event(), threading.Event()
-    enlarged, enlarge = [], Engine.enlarge
-
-    def enlarge_later(self, name, *args, **options):
-        enlarged.append(name)
-        begun.set()
-        go_on.wait(TIMEOUT / 1000)
-        return enlarge(self, name, *args, **options)
-
-    monkeypatch.setattr(Engine, "enlarge", enlarge_later)
+def test_two_quick_presses_are_one_run_and_a_running_one_shows_in_the_button(visit, tmp_path, held):
     texture(48, 32).save(tmp_path / "photo.png")
     tab = visit("upscale")
     give(tab, "picture", tmp_path / "photo.png")
     tab.locator("#run").dblclick()
-    assert begun.wait(TIMEOUT / 1000)
+    assert held.begun.wait(TIMEOUT / 1000)
     tab.wait_for_function(PRESSABLE, arg=False)
-    go_on.set()
+    held.go_on.set()
     tab.locator("#pane-2 img").wait_for()
     tab.wait_for_function(PRESSABLE, arg=True)
-    assert enlarged == ["bicubic", "rrim-x4", "srgan-x4"]
+    assert [name for name, _ in held.runs] == ["bicubic", "rrim-x4", "srgan-x4"]
 
 
 PRESSABLE = """can => can ===
@@ -414,10 +396,10 @@ def test_a_broken_file_is_one_line_and_the_page_goes_on(visit, tmp_path):
     tab = visit("upscale")
     tab.locator("#picture input[type=file]").set_input_files(tmp_path / "letter.png")
     tab.locator("#picture img").wait_for(state="attached")
+    says = "letter.png is not a picture of a known format"
+    tab.locator("[data-testid=toast-body].warning").get_by_text(says).wait_for()
     tab.locator("#run").click()
-    toast = tab.locator("[data-testid=toast-body]")
-    toast.wait_for()
-    assert "letter.png is not a picture of a known format" in toast.inner_text()
+    tab.locator("[data-testid=toast-body].error").get_by_text(says).wait_for()
     tab.locator(".examples button, tr.tr-body, .gallery-item").first.click()
     tab.locator("#picture img[src*=waves]").wait_for()
     tab.locator("#run").click()
