@@ -315,6 +315,34 @@ def test_another_picture_takes_the_results_of_the_one_before_away(visit, tmp_pat
     tab.locator("#numbers").get_by_text("second · Input").wait_for()
 
 
+@pytest.mark.parametrize(("page", "field"), [("upscale", "picture"), ("compare", "truth")])
+def test_of_a_large_picture_a_part_is_chosen(visit, tmp_path, held, page, field):
+    texture(2400, 1600).save(tmp_path / "large.png", compress_level=1)
+    texture(48, 32).save(tmp_path / "small.png")
+    tab = visit(page)
+    api.expect(tab.locator("#part")).to_be_hidden()
+    give(tab, field, tmp_path / "large.png")
+    tab.locator("#part").get_by_text("2400 × 1600").wait_for()
+    overview = tab.locator("#part-overview img")
+    overview.wait_for()
+    before = overview.get_attribute("src")
+    tab.locator("#part-width input[type=number]").fill("100")
+    tab.locator("#part-width input[type=number]").press("Tab")
+    api.expect(overview).not_to_have_attribute("src", before)
+    before, box = overview.get_attribute("src"), overview.bounding_box()
+    overview.click(position={"x": box["width"] * 0.9, "y": box["height"] * 0.25})
+    api.expect(overview).not_to_have_attribute("src", before)
+    across = float(tab.locator("#part-across input[type=number]").input_value())
+    down = float(tab.locator("#part-down input[type=number]").input_value())
+    assert abs(across - 90) < 2 and abs(down - 25) < 2
+    held.go_on.set()
+    tab.locator("#run").click()
+    shown = "large · Input: 100 × 66 px" if page == "upscale" else "25 × 16 px"
+    tab.locator("#numbers").get_by_text(shown).wait_for()
+    tab.locator(f"#{field} input[type=file]").set_input_files(tmp_path / "small.png")
+    api.expect(tab.locator("#part")).to_be_hidden()
+
+
 def test_two_quick_presses_are_one_run_and_a_running_one_shows_in_the_button(visit, tmp_path, held):
     texture(48, 32).save(tmp_path / "photo.png")
     tab = visit("upscale")

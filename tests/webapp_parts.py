@@ -74,6 +74,7 @@ def nothing(*_, **__):
 
 def run_upscale(offer, path, progress=nothing, **changes):
     arguments = {"model": "rrim-x4", "fidelity": 1, "hub": "", "also": ["srgan-x4"], "old": None}
+    arguments["large"] = None
     arguments |= changes
     arguments.setdefault("fidelity_of", arguments["model"])
     handlers = UpscaleHandlers(offer)
@@ -89,7 +90,8 @@ def run_compare(
     old=None,
     visitor=VISITOR,
     progress=nothing,
+    large=None,
 ):
     return CompareHandlers(offer).run(
-        str(path), low, *damage, list(models), "y", old, visitor, progress
+        str(path), large, low, *damage, list(models), "y", old, visitor, progress
     )

@@ -1,5 +1,7 @@
 """The page that measures: a true picture is made small, enlarged by every method, and compared."""
 
+from typing import Any
+
 import gradio as gr
 
 from sr_hub.metrics import Protocol
@@ -13,9 +15,11 @@ from sr_hub.webapp.fields import (
     notice,
     picture_field,
     protocol_choices,
+    sides,
     spot_fields,
 )
 from sr_hub.webapp.i18n import Say, in_browser, text
+from sr_hub.webapp.part import part_fields
 from sr_hub.webapp.small import SCALE
 from sr_hub.webapp.theme import bar, block, heading
 from sr_hub.webapp.work import KEPT_SECONDS, discard
@@ -32,10 +36,10 @@ def build_compare(engine: Engine) -> None:
     """The page's components and handlers, inside the current `gr.Blocks`."""
     handlers = CompareHandlers(engine)
     bar("compare")
-    heading("compare", largest(engine.max_pixels))
+    heading("compare", sides(largest(engine.max_pixels)))
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300):
-            asked = _questions(engine)
+            asked, offer = _questions(engine)
             with gr.Row():
                 run = gr.Button(text("compare_run"), variant="primary", elem_id="run", scale=3)
                 stop = gr.Button(text("upscale_stop"), elem_id="stop", scale=1, min_width=90)
@@ -96,6 +100,7 @@ def build_compare(engine: Engine) -> None:
     truth = asked[0]
     emptied = [work, section, gallery, maps, table_html, csv]
     truth.change(handlers.change, [truth, work], emptied, **light)
+    truth.change(**offer)
     stop.click(handlers.stop, None, None, queue=False, cancels=[running], **private)
     stop.click(None, None, said, js=in_browser("message_stopped"), **private)
     rescored = {
@@ -114,8 +119,11 @@ def build_compare(engine: Engine) -> None:
     _endpoint(handlers, engine)
 
 
-def _questions(engine: Engine) -> list[gr.components.Component]:
-    """True picture, small picture, damage, methods."""
+def _questions(engine: Engine) -> tuple[list[gr.components.Component], dict[str, Any]]:
+    """True picture, part of it, small picture, damage, methods.
+
+    And how the part is offered once there is a picture.
+    """
     truth = picture_field(
         label=text("compare_truth"),
         placeholder=text("upscale_placeholder"),
@@ -123,6 +131,7 @@ def _questions(engine: Engine) -> list[gr.components.Component]:
         elem_id="truth",
     )
     examples(truth, "waves.png", "bridge.png", "chart.png")
+    large, offer = part_fields(truth, engine.max_pixels)
     with gr.Accordion(text("compare_degrade"), open=False):
         block(lambda say: f"<p class='note'>{say('compare_degrade_info')}</p>")
         sigma = gr.Slider(0, 4, 0, step=0.1, label=text("compare_blur"), elem_id="blur")
@@ -138,7 +147,7 @@ def _questions(engine: Engine) -> list[gr.components.Component]:
         info=text("upscale_model_info"),
         elem_id="methods",
     )
-    return [truth, low, sigma, noise, quality, models]
+    return [truth, large, low, sigma, noise, quality, models], offer
 
 
 def _gallery(name: str) -> gr.Gallery:

@@ -18,8 +18,9 @@ from sr_hub.image import from_tensor, to_tensor
 from sr_hub.tables import Row, csv_table, show
 from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import Engine, StoppedError, device_of
-from sr_hub.webapp.fields import read_picture, warn_of
+from sr_hub.webapp.fields import read_picture
 from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, told
+from sr_hub.webapp.part import Large, read_part
 from sr_hub.webapp.small import SCALE, fit_small, make_small
 from sr_hub.webapp.tables import definition, metric_table
 from sr_hub.webapp.view import OVERVIEW_SIDE, PREVIEW_SIDE, Spot, fit, overview, preview
@@ -52,6 +53,7 @@ class CompareHandlers:
     def run(
         self,
         truth: str | None,
+        large: Large | None,
         low: str | None,
         sigma: float,
         noise: float,
@@ -68,7 +70,14 @@ class CompareHandlers:
         try:
             with self.engine.running(request.session_hash, truth):
                 progress(0, desc=message("reading", request))
-                lr, hr = self._pair(truth, low, (sigma, noise, quality), request)
+                most = self.engine.max_pixels
+                picture = (
+                    read_picture(truth, most, request)
+                    if low
+                    else read_part(truth, most, request, large)
+                )
+                small = read_picture(low, most, request) if low else None
+                lr, hr = pair(picture, small, (sigma, noise, quality))
                 reporter = partial(
                     self.engine.reporter, names=models, request=request, progress=progress
                 )
@@ -85,7 +94,6 @@ class CompareHandlers:
     def change(self, truth: str | None, work: Work | None, request: gr.Request) -> tuple[Any, ...]:
         """A page without the results of another picture than the one that was given."""
         self.engine.stop_others(request.session_hash, truth)
-        warn_of(truth, self.engine.max_pixels, request)
         discard(work)
         csv = gr.update(value=None, interactive=False)
         return None, gr.update(visible=False), None, None, "", csv
@@ -130,7 +138,8 @@ class CompareHandlers:
         if not image or not models:
             raise told(VisitorError("no_model" if image else "no_truth"), request)
         try:
-            lr, hr = self._pair(image, None, (0, 0, 100), request)
+            picture = read_picture(image, self.engine.max_pixels, request)
+            lr, hr = pair(picture, None, (0, 0, 100))
             work = self._enlarge(image, lr, hr, models)
             rows = measured(work, protocol)
         except SRHubError as error:
@@ -141,23 +150,6 @@ class CompareHandlers:
             for row in rows
         }
         return {"protocol": protocol, "definition": definition(protocol), "models": values}
-
-    def _pair(
-        self,
-        truth: str,
-        low: str | None,
-        damage: tuple[float, float, int],
-        request: gr.Request,
-    ) -> tuple[Tensor, Tensor]:
-        """The small and the true picture, each (1, 3, h, w) in [0, 1], cut to fit."""
-
-        def read(path: str) -> Tensor:
-            return to_tensor(preview(read_picture(path, self.engine.max_pixels, request)))
-
-        hr = read(truth)
-        if low:
-            return fit_small(read(low), hr)
-        return make_small(hr, *damage), modcrop(hr, SCALE)
 
     def _enlarge(
         self,
@@ -181,6 +173,19 @@ class CompareHandlers:
             picture, seconds = self.engine.enlarge(name, small, report)
             work.keep(name, picture, scale=SCALE, seconds=seconds, device=device_of(upscaler))
         return work
+
+
+def pair(
+    truth: Image.Image, small: Image.Image | None, damage: tuple[float, float, int]
+) -> tuple[Tensor, Tensor]:
+    """The small and the true picture, each (1, 3, h, w) in [0, 1], cut to fit.
+
+    Without a `small` one it is made, with blur, noise and JPEG of `damage`.
+    """
+    hr = to_tensor(preview(truth))
+    if small:
+        return fit_small(to_tensor(preview(small)), hr)
+    return make_small(hr, *damage), modcrop(hr, SCALE)
 
 
 def first_look(work: Work, protocol: str, say: Say) -> tuple[Any, ...]:

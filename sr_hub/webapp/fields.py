@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode, readable_formats
 from sr_hub.metrics import Protocol
-from sr_hub.webapp.i18n import TOAST_SECONDS, VisitorError, message, retold, text, told
+from sr_hub.webapp.i18n import VisitorError, retold, text, told
 
 EXAMPLES = Path(__file__).with_name("examples")
 
@@ -73,39 +73,40 @@ def protocol_choices() -> list[tuple[str, str]]:
     return [(text(f"protocol_{protocol}_short"), str(protocol)) for protocol in Protocol]
 
 
-def spot_fields(third: gr.Slider) -> tuple[gr.Image, list[gr.Slider]]:
-    """The picture on which a spot is chosen, and its controls: across, down, and `third`."""
+def spot_fields(third: gr.Slider, prefix: str = "") -> tuple[gr.Image, list[gr.Slider]]:
+    """The picture on which a spot is chosen, and its controls: across, down, and `third`.
+
+    `prefix` goes before their names on the page.
+    """
     with gr.Row():
         shown = gr.Image(
             label=text("upscale_overview"),
             format="png",
             interactive=False,
             buttons=[],
-            elem_id="overview",
+            elem_id=f"{prefix}overview",
             scale=3,
         )
         with gr.Column(scale=2, min_width=260):
             third.render()
             across, down = (
-                gr.Slider(0, 100, 50, label=text(f"upscale_{way}"), elem_id=way, buttons=[])
+                gr.Slider(
+                    0, 100, 50, label=text(f"upscale_{way}"), elem_id=f"{prefix}{way}", buttons=[]
+                )
                 for way in ("across", "down")
             )
     return shown, [across, down, third]
 
 
-def largest(max_pixels: int, width: int = 4, height: int = 3) -> str:
-    """The largest picture of that shape with at most `max_pixels`: "2000 × 1500"."""
+def largest(max_pixels: int, width: int = 4, height: int = 3) -> tuple[int, int]:
+    """Width and height of the largest picture of that shape with at most `max_pixels`."""
     factor = math.sqrt(max_pixels / (width * height))
-    return f"{max(1, int(width * factor))} × {max(1, int(height * factor))}"
+    return max(1, int(width * factor)), max(1, int(height * factor))
 
 
-def warn_of(path: str | None, max_pixels: int, request: gr.Request | None) -> None:
-    """Tell a visitor at once if the file that was given can not be read or is too large."""
-    try:
-        if path:
-            _check_header(path, max_pixels)
-    except VisitorError as error:
-        gr.Warning(message(error.name, request, *error.values), duration=TOAST_SECONDS)
+def sides(size: tuple[int, int]) -> str:
+    """Width and height for people: "2000 × 1500"."""
+    return f"{size[0]} × {size[1]}"
 
 
 def read_picture(path: str, max_pixels: int, request: gr.Request | None) -> Image.Image:
@@ -116,7 +117,10 @@ def read_picture(path: str, max_pixels: int, request: gr.Request | None) -> Imag
             before they are read.
     """
     name = Path(path).name
-    _check_header(path, max_pixels)
+    size = size_in_header(path)
+    if size[0] * size[1] > max_pixels:
+        fits = largest(max_pixels, *size)
+        raise VisitorError("too_large", sides(size), f"{max_pixels:,}", sides(fits))
     try:
         picture = decode(Path(path))
     except SRHubError:
@@ -126,15 +130,12 @@ def read_picture(path: str, max_pixels: int, request: gr.Request | None) -> Imag
     return picture
 
 
-def _check_header(path: str, max_pixels: int) -> None:
-    width, height = _size_in_header(path)
-    if width * height > max_pixels:
-        fits = largest(max_pixels, width, height)
-        raise VisitorError("too_large", f"{width} × {height}", f"{max_pixels:,}", fits)
+def size_in_header(path: str) -> tuple[int, int]:
+    """Width and height that a visitor's file claims, as it lies there.
 
-
-def _size_in_header(path: str) -> tuple[int, int]:
-    """Width and height that a visitor's file claims."""
+    Raises:
+        VisitorError: if it is not a picture.
+    """
     name = Path(path).name
     try:
         with Image.open(path, formats=readable_formats()) as header:

@@ -1,10 +1,21 @@
 """The page that enlarges a picture: slider, the same spot by several methods, lossless download."""
 
+from typing import Any
+
 import gradio as gr
 
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
-from sr_hub.webapp.fields import SILENCE, examples, largest, notice, picture_field, spot_fields
+from sr_hub.webapp.fields import (
+    SILENCE,
+    examples,
+    largest,
+    notice,
+    picture_field,
+    sides,
+    spot_fields,
+)
 from sr_hub.webapp.i18n import Say, in_browser, text
+from sr_hub.webapp.part import part_fields
 from sr_hub.webapp.theme import bar, block, heading
 from sr_hub.webapp.upscaling import PANES, ZOOM, UpscaleHandlers, empty
 from sr_hub.webapp.work import KEPT_SECONDS, discard
@@ -17,10 +28,10 @@ def build_upscale(engine: Engine) -> None:
     """The page's components and handlers, inside the current `gr.Blocks`."""
     handlers = UpscaleHandlers(engine)
     bar("upscale")
-    heading("upscale", largest(engine.max_pixels))
+    heading("upscale", sides(largest(engine.max_pixels)))
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300):
-            asked = _questions(engine, handlers)
+            asked, offer = _questions(engine, handlers)
             with gr.Row():
                 run = gr.Button(text("upscale_run"), variant="primary", elem_id="run", scale=3)
                 stop = gr.Button(text("upscale_stop"), elem_id="stop", scale=1, min_width=90)
@@ -78,11 +89,17 @@ def build_upscale(engine: Engine) -> None:
     picture, shows = asked[0], [slider, download, table_html, section, work]
     again.click(lambda old: (None, *empty(old)), [work], [picture, *shows], **light)
     picture.change(handlers.change, [picture, work], shows, **light)
+    picture.change(**offer)
     _endpoint(handlers, engine)
 
 
-def _questions(engine: Engine, handlers: UpscaleHandlers) -> list[gr.components.Component]:
-    """Picture, model, fidelity and the model it is set for, Hub id, other methods."""
+def _questions(
+    engine: Engine, handlers: UpscaleHandlers
+) -> tuple[list[gr.components.Component], dict[str, Any]]:
+    """Picture, part of it, model, fidelity and the model it is set for, Hub id, other methods.
+
+    And how the part is offered once there is a picture.
+    """
     networks = [name for name in engine.names if name != BICUBIC]
     picture = picture_field(
         label=text("upscale_input"),
@@ -91,6 +108,7 @@ def _questions(engine: Engine, handlers: UpscaleHandlers) -> list[gr.components.
         elem_id="picture",
     )
     examples(picture, "waves.png", "bridge.png", "chart.png")
+    large, offer = part_fields(picture, engine.max_pixels)
     model = gr.Dropdown(
         engine.names,
         value=engine.default,
@@ -113,7 +131,7 @@ def _questions(engine: Engine, handlers: UpscaleHandlers) -> list[gr.components.
             max_lines=1,
             elem_id="hub",
         )
-    return [picture, model, fidelity, of, hub, also]
+    return [picture, large, model, fidelity, of, hub, also], offer
 
 
 def _fidelity(model: gr.Dropdown, handlers: UpscaleHandlers) -> tuple[gr.Slider, gr.State]:

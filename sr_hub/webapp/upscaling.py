@@ -15,8 +15,9 @@ from sr_hub.metrics import consistency
 from sr_hub.tables import show
 from sr_hub.webapp.advance import Report
 from sr_hub.webapp.engine import BICUBIC, Engine, StoppedError, device_of
-from sr_hub.webapp.fields import read_picture, warn_of
+from sr_hub.webapp.fields import read_picture
 from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, told
+from sr_hub.webapp.part import Large, read_part
 from sr_hub.webapp.tables import Line, html_table
 from sr_hub.webapp.view import (
     OVERVIEW_SIDE,
@@ -45,6 +46,7 @@ class UpscaleHandlers:
     def run(
         self,
         path: str | None,
+        large: Large | None,
         model: str,
         fidelity: float,
         fidelity_of: str,
@@ -72,7 +74,7 @@ class UpscaleHandlers:
             with self.engine.running(request.session_hash, path):
                 progress(0, desc=message("reading", request))
                 self.engine.upscaler(chosen)
-                image = read_picture(path, self.engine.max_pixels, request)
+                image = read_part(path, self.engine.max_pixels, request, large)
                 work = Work.begin(self.engine.root, path, image, chosen, order)
                 work.spot = (*busiest(image), ZOOM)
                 for name in names:
@@ -105,7 +107,6 @@ class UpscaleHandlers:
     def change(self, path: str | None, work: Work | None, request: gr.Request) -> tuple[Any, ...]:
         """A page without the results of another picture than the one that was given."""
         self.engine.stop_others(request.session_hash, path)
-        warn_of(path, self.engine.max_pixels, request)
         return empty(work)
 
     def stop(self, request: gr.Request) -> None:

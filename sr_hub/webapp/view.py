@@ -31,6 +31,21 @@ class Spot:
     width: int
     height: int
 
+    @classmethod
+    def around(
+        cls, across: float, down: float, width: int, height: int, size: tuple[int, int]
+    ) -> "Spot":
+        """The one of `width` x `height` whose middle is as near as can be to a point, in percent.
+
+        It lies within the picture of `size` = (width, height), as large as it at most.
+        """
+        return cls(_start(across, size[0], width), _start(down, size[1], height), width, height)
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom, as Pillow wants them."""
+        return self.left, self.top, self.left + self.width, self.top + self.height
+
 
 def preview(image: Image.Image) -> Image.Image:
     """`image` as 8-bit RGB on white, its colour profile kept where it still fits."""
@@ -65,8 +80,7 @@ def spot_at(size: tuple[int, int], across: float, down: float, zoom: int, scale:
         scale: enlargement factor of the results.
     """
     width, height = (min(n, max(1, round(PANE / (zoom * scale)))) for n in size)
-    left = _start(across, size[0], width)
-    return Spot(left, _start(down, size[1], height), width, height)
+    return Spot.around(across, down, width, height, size)
 
 
 def busiest(image: Image.Image) -> tuple[float, float]:
@@ -94,6 +108,12 @@ def overview_size(size: tuple[int, int]) -> tuple[int, int]:
     """Width and height of the overview of a picture of `size`, which may be enlarged for it."""
     factor = OVERVIEW_SIDE / max(size)
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def percent_at(index: tuple[float, float], size: tuple[int, int]) -> tuple[float, float]:
+    """Where a click on the overview of a picture of `size` fell, in percent across and down."""
+    width, height = overview_size(size)
+    return round(index[0] / width * 100, 1), round(index[1] / height * 100, 1)
 
 
 def overview(image: Image.Image, spot: Spot, size: tuple[int, int]) -> Image.Image:

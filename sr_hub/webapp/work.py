@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from sr_hub.files import write_whole
-from sr_hub.webapp.view import fit, overview_size, preview
+from sr_hub.webapp.view import fit, percent_at, preview
 
 KEPT_SECONDS = 3600
 """How long a visitor's files stay."""
@@ -115,8 +115,7 @@ class Work:
 
     def percent(self, name: str, event: gr.SelectData) -> tuple[float, float]:
         """Where a click on the overview of `name` fell, in percent across and down."""
-        width, height = overview_size(self.results[name].size)
-        return round(event.index[0] / width * 100, 1), round(event.index[1] / height * 100, 1)
+        return percent_at(event.index, self.results[name].size)
 
 
 def discard(work: Work | None) -> None:

@@ -83,7 +83,7 @@ def write_half(path):
     [
         (write_words, "unknown_format"),
         (write_half, "damaged"),
-        (lambda path: texture(200, 150).save(path), "too_large"),
+        (lambda path: texture(800, 600).save(path), "too_large"),
         (lambda path: texture(3, 2).save(path), "too_small"),
         (lambda path: None, "gone"),
     ],

@@ -191,29 +191,6 @@ def test_another_picture_takes_the_results_of_the_one_before_away(offer, photo, 
     assert {"visible": False, "__type__": "update"} in emptied
 
 
-@pytest.mark.parametrize(
-    ("name", "says"), [("huge.png", "up to 20,000 pixels"), ("gone.png", "is no longer here")]
-)
-def test_what_can_not_be_enlarged_is_said_as_soon_as_it_is_given(
-    offer, tmp_path, monkeypatch, name, says
-):
-    said = []
-    monkeypatch.setattr(fields.gr, "Warning", lambda words, **_: said.append(words))
-    texture(200, 150).save(tmp_path / "huge.png")
-    UpscaleHandlers(offer).change(str(tmp_path / name), None, VISITOR)
-    assert len(said) == 1 and says in said[0]
-    UpscaleHandlers(offer).change(None, None, VISITOR)
-    assert len(said) == 1
-
-
-@pytest.mark.parametrize(
-    ("pixels", "shape", "fits"),
-    [(3_000_000, (4, 3), "2000 × 1500"), (20_000, (200, 150), "163 × 122")],
-)
-def test_the_largest_picture_of_a_shape_is_within_the_limit(pixels, shape, fits):
-    assert fields.largest(pixels, *shape) == fits
-
-
 def test_methods_beyond_those_shown_are_named(offer, photo, monkeypatch):
     said = []
     monkeypatch.setattr(gr, "Info", said.append)
