@@ -20,6 +20,9 @@ FORMAT = "sr_hub results 1"
 NEEDED = {"scale", "protocols", "datasets", "models", "results"}
 """What every file of results holds."""
 
+ROW = ("dataset", "model", "protocol", "mean")
+"""What every row of its results holds."""
+
 DIGITS = 7
 """Significant digits of a stored number."""
 
@@ -49,10 +52,15 @@ def read_results(path: Path) -> dict[str, Any]:
     is_ours = isinstance(results, dict) and results.get("format") == FORMAT
     if not is_ours or NEEDED - results.keys():
         raise SRHubError(f"{path} holds no results of `eval`")
-    for result in results["results"]:
-        result["mean"] = {k: _from_json(v) for k, v in result["mean"].items()}
-        pictures = result.get("pictures", {})
-        result["pictures"] = {k: [_from_json(v) for v in row] for k, row in pictures.items()}
+    try:
+        for result in results["results"]:
+            _ = [result[name] for name in ROW]
+            result["mean"] = {k: _from_json(v) for k, v in result["mean"].items()}
+            pictures = result.get("pictures", {})
+            result["pictures"] = {k: [_from_json(v) for v in row] for k, row in pictures.items()}
+    except (KeyError, TypeError, AttributeError, ValueError):
+        needed = ", ".join(ROW)
+        raise SRHubError(f"{path} is damaged: a row of results holds {needed}") from None
     return results
 
 

@@ -270,6 +270,11 @@ def test_json_of_something_else_is_refused(tmp_path):
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(SRHubError, match="not valid JSON"):
         read_results(tmp_path / "broken.json")
+    sound = {"scale": 4, "protocols": {}, "datasets": {}, "models": {}, "format": FORMAT}
+    for row in ("psnr", {"model": "a"}, {"model": "a", "dataset": "b", "mean": {}}):
+        (tmp_path / "row.json").write_text(json.dumps(sound | {"results": [row]}))
+        with pytest.raises(SRHubError, match=r"row\.json is damaged: a row of results holds"):
+            read_results(tmp_path / "row.json")
     assert read_folder(tmp_path) == []
 
 

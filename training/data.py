@@ -68,12 +68,14 @@ class Pictures:
             remedy: what to give if memory does not hold all pictures, where there is no cache.
 
         Raises:
-            SRHubError: if the folder is missing, holds no picture that can be read, or holds a
-                damaged tar shard, or if memory does not suffice.
+            SRHubError: if the folder is missing, holds no picture that can be read, the cache
+                or a damaged tar shard, or if memory does not suffice.
         """
         if not source.is_dir():
             raise SRHubError(f"{source} is not a folder of pictures")
         if cache is not None:
+            if cache.resolve().is_relative_to(source.resolve()):
+                raise SRHubError(f"--cache {cache} lies in {source}: give a folder beside it")
             return cls._cached(source, cache, _fingerprint(source))
         pixels, index = in_memory(source, remedy)
         return cls._of(torch.from_numpy(pixels), index)
@@ -90,7 +92,7 @@ class Pictures:
         other pictures: not after an interruption, and not if two runs fill the cache at once.
         """
         index_path, pixels_path = cache / "index.json", cache / f"pixels-{fingerprint[:16]}.bin"
-        index = json.loads(index_path.read_text()) if index_path.exists() else {}
+        index = _index(index_path)
         if index.get("of") == fingerprint and pixels_path.exists():
             return cls._of(_mapped(pixels_path), index)
 
@@ -230,6 +232,15 @@ def degraded(hr: Tensor, scale: int, degradation: str, rng: np.random.Generator)
 def _mapped(path: Path) -> Tensor:
     """The pixels (N, 3) of a file, as memory that several runs share."""
     return torch.from_numpy(np.memmap(path, mode="c", dtype=np.uint8)).view(-1, 3)
+
+
+def _index(path: Path) -> dict:
+    """What the index of a cache says; nothing if it is missing or damaged."""
+    try:
+        index = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return index if isinstance(index, dict) else {}
 
 
 def _fingerprint(source: Path) -> str:

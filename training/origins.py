@@ -9,6 +9,9 @@ from sr_hub.card import read_training
 from sr_hub.folder import TRAINING_FILE, name_of, run_around
 from training.push import told_of_run
 
+LICENCE = ("license", "license_name", "license_link")
+"""Facts about what may be done with weights."""
+
 
 def called(model: str) -> str:
     """What cards call a model: its bundled name or Hub id, or its folder, by its last name."""
@@ -29,7 +32,8 @@ def facts_of(model: str) -> dict[str, Any]:
 def facts_of_all(models: list[str], command: str) -> dict[str, Any]:
     """What holds for a network that `command` makes of `models`, for `save_made`.
 
-    The last model that has a loss says how it counts. What they were trained for is left out where
+    The last model that has a loss says how it counts. The licence is told if it is the same for
+    all. What they were trained for is left out where
     one of them does not tell, unless another one was trained to look right.
 
     Raises:
@@ -48,6 +52,9 @@ def facts_of_all(models: list[str], command: str) -> dict[str, Any]:
     degradations = _texts(sources, "degradation")
     if len(degradations) == len(sources) and len(set(degradations)) == 1:
         facts["degradation"] = degradations[0]
+    first, *others = ({n: it[n] for n in LICENCE if n in it} for it in sources)
+    if all(other == first for other in others):
+        facts |= first
     data = [entry for source in sources for entry in source.get("data", [])]
     facts["data"] = [entry for index, entry in enumerate(data) if entry not in data[:index]]
     facts["command"] = "; ".join([*_without_beginnings(_texts(sources, "command")), command])

@@ -109,7 +109,15 @@ class Run:
         except (RuntimeError, ValueError, KeyError, SRHubError) as error:
             reason = str(error).splitlines()[0]
             raise SRHubError(f"{path} is not of this run: {reason}") from None
+        self._keep_betas()
         self.leave_out_other_scores()
         if self.recorded:
             self.recorded.forget()
         self.journal.cut(self.state.step)
+
+    def _keep_betas(self) -> None:
+        """Give the optimizers those of the config, in place of the saved ones."""
+        for optimizer in self.state.optimizers:
+            for group in optimizer.param_groups:
+                if "betas" in group:
+                    group["betas"] = self.config.betas

@@ -121,6 +121,18 @@ def test_a_blend_of_unknown_weights_claims_nothing(finished: Path, gan: Path, tm
         assert ("It invents detail" in card) == is_gan and "smallest error" not in card
 
 
+@pytest.mark.parametrize(("other", "told"), [("mit", "mit"), ("cc-by-4.0", None), (None, None)])
+def test_a_blend_has_the_licence_of_both(finished: Path, tmp_path: Path, other, told):
+    models = []
+    for name, licence in (("a", "mit"), ("b", other)):
+        model = load_model(finished / "best")
+        model.save_pretrained(tmp_path / name, facts={"license": licence} if licence else None)
+        models.append(str(tmp_path / name))
+    assert interpolate.main([*models, str(tmp_path / "mix")]) == 0
+    facts = json.loads((tmp_path / "mix" / "training.json").read_text())
+    assert facts.get("license") == told
+
+
 def test_a_blend_of_bundled_models_tells_what_their_folders_say(tmp_path: Path):
     assert interpolate.main(["rrim-x4", "rrim-gan-x4", str(tmp_path / "mix")]) == 0
     facts = json.loads((tmp_path / "mix" / "training.json").read_text())

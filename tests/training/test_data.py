@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import tarfile
@@ -287,6 +288,21 @@ def test_the_cache_serves_until_the_folder_changes(folder: Path, tmp_path: Path,
     assert len(Pictures.read(folder, cache=cache)) == 3
     os.utime(folder / "new.png", ns=(1, 1))
     assert len(Pictures.read(folder, cache=cache)) == 3
+
+
+@pytest.mark.parametrize("index", ["", '{"of": "a', "[]", "\xff"])
+def test_a_damaged_cache_is_filled_anew(folder: Path, tmp_path: Path, index: str):
+    cache, expected = tmp_path / "cache", batch(Pictures.read(folder))[1]
+    Pictures.read(folder, cache=cache)
+    (cache / "index.json").write_text(index, encoding="latin-1")
+    assert torch.equal(batch(Pictures.read(folder, cache=cache))[1], expected)
+    assert json.loads((cache / "index.json").read_text())["names"]
+
+
+def test_a_cache_among_the_pictures_is_refused(folder: Path):
+    with pytest.raises(SRHubError, match=r"--cache .* lies in .*: give a folder beside it"):
+        Pictures.read(folder, cache=folder / "cache")
+    assert not (folder / "cache").exists()
 
 
 def test_a_cache_that_was_left_half_written_serves_no_other_pictures(

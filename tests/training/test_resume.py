@@ -119,6 +119,15 @@ def test_resume_keeps_the_settings_and_says_which_were_changed(
     assert "another steps: 4, before 2" in caplog.text and "clip" not in caplog.text
 
 
+def test_a_resumed_run_has_the_decays_that_are_announced(pictures: Path, tmp_path: Path):
+    fit(make_run(pictures, tmp_path, "tiny", "--steps", "2"))
+    changed = ["--resume", "--set", "betas=(0.8,0.95)"]
+    run = make_run(pictures, tmp_path, "tiny", "--steps", "4", *changed)
+    fit(run)
+    groups = run.state.generator_optimizer.param_groups
+    assert run.config.betas == (0.8, 0.95) and all(g["betas"] == (0.8, 0.95) for g in groups)
+
+
 @pytest.mark.parametrize("old", [False, True], ids=["", "of-an-older-version"])
 def test_other_pictures_are_told_and_the_best_is_chosen_anew(
     pictures: Path, tmp_path: Path, caplog, old: bool
