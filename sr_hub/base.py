@@ -133,7 +133,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
         self._save(folder, facts)
         if push_to_hub:
             repo_id = full_id(repo_id or folder.resolve().name, token=options.get("token"))
-        network = self.facts()
+        network = self.network_facts()
         if not (keep_card and (folder / CARD_FILE).is_file()):
             write_text(folder / CARD_FILE, card_text(folder, network, repo_id=repo_id))
         if not push_to_hub:
@@ -174,7 +174,7 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
             self._save(folder, facts)
             return upload_folder(
                 folder,
-                self.facts(),
+                self.network_facts(),
                 repo_id,
                 private=private,
                 token=token,
@@ -201,9 +201,9 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
 
     def generate_model_card(self, folder: str | Path, repo_id: str | None = None) -> ModelCard:
         """The card of the checkpoint in a Hub folder of this network."""
-        return ModelCard(card_text(Path(folder), self.facts(), repo_id=repo_id))
+        return ModelCard(card_text(Path(folder), self.network_facts(), repo_id=repo_id))
 
-    def facts(self) -> NetworkFacts:
+    def network_facts(self) -> NetworkFacts:
         """What a card says about the network itself, without weights."""
         height, width = CARD_OUTPUT[0] // self.scale, CARD_OUTPUT[1] // self.scale
         return NetworkFacts(

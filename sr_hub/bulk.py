@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from sr_hub.errors import SRHubError
+from sr_hub.errors import SRHubError, one_line
 from sr_hub.image import (
     FORMATS,
     QUALITY,
@@ -24,9 +24,7 @@ from sr_hub.image import (
     readable_suffixes,
     save,
 )
-from sr_hub.upscaler import Upscaler
-
-Progress = Callable[[int, int], None]
+from sr_hub.upscaler import Progress, Upscaler
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,12 @@ class Row:
 
 
 def find_jobs(
-    source: Path, target: str | Path, *, format: str | None = None, recursive: bool = False
+    source: Path,
+    target: str | Path,
+    *,
+    format: str | None = None,
+    recursive: bool = False,
+    skip_existing: bool = False,
 ) -> list[Job]:
     """The pictures of a file or folder, with the files that they become.
 
@@ -68,6 +71,7 @@ def find_jobs(
             that ends in a slash is a folder, whatever its suffix.
         format: of the new files; None takes it from the name of a target file, else PNG.
         recursive: sub-folders too, mirrored in `target`; links to folders are not followed.
+        skip_existing: whether targets that exist are left, as `run_jobs` has it.
 
     Raises:
         SRHubError: if there is no picture, the target is a file without a suffix, a folder's is
@@ -94,7 +98,8 @@ def find_jobs(
         itself = job.target.exists() and job.target.samefile(job.source)
         if itself or job.target.resolve() in sources:
             raise SRHubError(f"{job.target} would be replaced by an enlargement: name another")
-        if into_folder and job.target.exists() and job.target.parent.samefile(job.source.parent):
+        beside = into_folder and not skip_existing
+        if beside and job.target.exists() and job.target.parent.samefile(job.source.parent):
             raise SRHubError(
                 f"{job.target} is there already, beside {job.source.name}: name the file to write"
             )
@@ -234,5 +239,5 @@ def _reason(error: Exception) -> str:
     """One line on what went wrong."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    line = " ".join(str(error).split())
+    line = one_line(error)
     return line if isinstance(error, SRHubError) else f"{type(error).__name__}: {line}"

@@ -2,18 +2,42 @@
 
 from pathlib import Path
 
+from sr_hub.errors import SRHubError
 from sr_hub.files import write_whole
-from sr_hub.folder import CONFIG_FILE, SOURCE_FILE, SPEED_FILE, TRAINING_FILE, WEIGHTS_FILE
+from sr_hub.folder import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    SOURCE_FILE,
+    SPEED_FILE,
+    TRAINING_FILE,
+    WEIGHTS_FILE,
+)
 
 CHECKPOINTS = Path(__file__).with_name("checkpoints")
 
-EXTRAS = (TRAINING_FILE, SOURCE_FILE, SPEED_FILE, "metrics.json")
+EXTRAS = (TRAINING_FILE, SOURCE_FILE, SPEED_FILE, METRICS_FILE)
 PICTURES = (".png", ".jpg", ".webp")
 
 
 def bundled_models() -> dict[str, Path]:
     """The trained models that come with the package: name -> Hub folder."""
     return {path.parent.name: path.parent for path in sorted(CHECKPOINTS.glob(f"*/{CONFIG_FILE}"))}
+
+
+def hub_folder(name: str) -> Path:
+    """The Hub folder that a bundled model's name or a path stands for.
+
+    Raises:
+        SRHubError: if it stands for two of them.
+    """
+    bundled, other = bundled_models().get(name), Path(name)
+    if bundled is None:
+        return other
+    if (other / CONFIG_FILE).is_file() and not other.samefile(bundled):
+        raise SRHubError(
+            f"{name} is a bundled model and a folder here: write ./{name} for the folder"
+        )
+    return bundled
 
 
 def extras(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ Results are those of `eval` for exactly these weights, found by their checksum. 
 `model_card.md`, a Jinja template.
 """
 
+import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,24 @@ DEGRADATIONS = {
     "real": "blur, resizing, noise and JPEG of random strength, each left out now and then",
 }
 
+KEYS = {
+    *TRAINING,
+    "about",
+    "code_url",
+    "command",
+    "data",
+    "datasets",
+    "degradation",
+    "language",
+    "library_name",
+    "license",
+    "license_link",
+    "license_name",
+    "pipeline_tag",
+    "tags",
+}
+"""All keys of `training.json`."""
+
 KINDS = {
     "about": (str, "a text"),
     "base_model": (str, "a text"),
@@ -90,6 +109,12 @@ ITEMS = {
 
 DATA_ENTRY = {"name": "not named", "pictures": None, "licences": None, "url": None}
 """What an entry of "data" says where it says nothing."""
+
+SOURCE = {"file": "not named", "url": None, "layout": "not known", "sha256": "not known"}
+"""What `source.json` says where it says nothing."""
+
+SPEED = {"sha256", "hardware", "precision", "seconds_per_megapixel", "memory_bytes"}
+"""What every entry of "speeds" in `speed.json` holds."""
 
 BASELINE = "bicubic"
 
@@ -156,7 +181,7 @@ def card_text(
         "picture": PICTURE_FILE if (folder / PICTURE_FILE).is_file() else None,
         "is_gan": is_gan,
         "losses": losses,
-        "source": source,
+        "source": source and SOURCE | source,
         "training": [
             (TRAINING[key], plain_fact(training[key])) for key in TRAINING if key in training
         ],
@@ -169,14 +194,10 @@ def card_text(
         "lpips": LPIPS_DEFINITION if any(each.has_lpips for each in measured) else None,
         "tables": [_table(each, protocol) for each in measured for protocol in each.protocols],
         "checksum": checksum,
-        "speeds": [
-            row
-            for row in read_facts(folder / SPEED_FILE).get("speeds", [])
-            if row.get("sha256") == checksum
-        ],
+        "speeds": [row for row in read_speeds(folder) if row["sha256"] == checksum],
         "megabytes": weights.stat().st_size / 1e6,
         "papers": papers_of(network.architecture, is_gan=is_gan),
-        "cites_report": not source,
+        "cites_report": not source and network.module.startswith(f"{__package__}."),
     }
     return _template().render(values)
 
@@ -230,6 +251,21 @@ def read_facts(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_speeds(folder: Path) -> list[dict[str, Any]]:
+    """The measurements in the `speed.json` of a Hub folder; none if it is not there.
+
+    Raises:
+        SRHubError: if the file holds something else.
+    """
+    path = folder / SPEED_FILE
+    rows = read_facts(path).get("speeds", [])
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and row.keys() >= SPEED for row in rows
+    ):
+        raise SRHubError(f'{path}: "speeds" is not a list of what `bench --store` writes')
+    return rows
+
+
 def read_training(folder: Path) -> dict[str, Any]:
     """What the `training.json` of a Hub folder says; nothing if it is not there.
 
@@ -256,12 +292,18 @@ def check_facts(facts: dict[str, Any]) -> None:
     """Refuse what is not for `training.json`.
 
     Raises:
-        SRHubError: if `facts` are not plain JSON with finite numbers, or none of `KINDS`.
+        SRHubError: if `facts` are not plain JSON with finite numbers, have a key that no card
+            reads, or hold what is none of `KINDS`.
     """
     try:
         json.dumps({**facts}, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise SRHubError(f"facts are a dict of plain JSON values: {error}") from None
+    for key in facts:
+        if key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(KEYS))}"
+            raise SRHubError(f"facts: no key {key!r} is known; {hint}")
     _check_kinds(facts, "facts")
 
 

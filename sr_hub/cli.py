@@ -25,7 +25,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Single-image super-resolution: enlarge, measure, convert, push and export.",
 )
 
 

@@ -71,7 +71,7 @@ def _load(name: str, scale: int, device: str, precision: Precision) -> Contestan
     if model.scale != scale:
         raise SRHubError(f"{name} enlarges by {model.scale}, not by {scale}")
     facts |= {"architecture": type(model).__name__, "parameters": model.num_parameters}
-    upscaler = Upscaler(model, device=device, precision=precision)
+    upscaler = Upscaler(model, name=display_name(name), device=device, precision=precision)
     facts |= {"precision": upscaler.precision}
     _warm_up(upscaler)
     return Contestant(display_name(name), upscaler.run, facts)

@@ -9,5 +9,15 @@ class SRHubError(Exception):
     """A mistake in what was given: a file, an argument, a checkpoint."""
 
 
+def one_line(error: Exception) -> str:
+    """What an error says, or its type if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first, or its type if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class NoMemoryError(SRHubError):
     """The machine's memory does not suffice for a picture."""

@@ -27,7 +27,8 @@ def eval_command(
         str | None,
         typer.Option(
             help="Comma list of bundled names, folders, Hub ids (user/repo@revision), bicubic, "
-            "bicubic-opencv, bilinear, nearest. Default: both bicubics and all that is bundled."
+            "bicubic-opencv, bilinear, nearest. Default: both bicubics and every bundled model of "
+            "this scale."
         ),
     ] = None,
     protocol: Annotated[
@@ -55,10 +56,11 @@ def eval_command(
     """
     from sr_hub.contestants import default_names, load_contestants
     from sr_hub.evaluate import evaluate
+    from sr_hub.metrics import parse_protocol
     from sr_hub.pairs import find_dataset
     from sr_hub.records import write_results
 
-    protocols = _words(protocol)
+    protocols = [str(parse_protocol(name)) for name in _words(protocol)]
     names = default_names(scale) if models is None else _words([models])
     datasets = [find_dataset(folder, scale) for folder in data]
     strip = _Strip(datasets, picture)
@@ -162,7 +164,7 @@ def _check_outputs(json: Path | None, figure: Path | None) -> None:
 
 
 def _distance(weights: Path | None) -> Any:  # noqa: ANN401
-    from sr_hub.perceptual import LPIPS
+    from sr_hub.lpips import LPIPS
 
     return LPIPS(weights)
 

@@ -60,7 +60,7 @@ def score(
         hr: ground truth of the same shape.
         protocols: any of `y`, `rgb`, `report`.
         scale: enlargement factor.
-        lpips: a `perceptual.LPIPS`; adds "lpips" to the values, the same under every protocol.
+        lpips: an `LPIPS` of `lpips.py`; adds "lpips" to the values, the same under every protocol.
 
     Raises:
         SRHubError: if a size differs or a protocol is unknown.
@@ -100,7 +100,7 @@ def evaluate(
         contestants: models; each runs once per picture.
         protocols: any of `y`, `rgb`, `report`.
         scale: enlargement factor.
-        lpips: a `perceptual.LPIPS`, for one more column.
+        lpips: an `LPIPS` of `lpips.py`, for one more column.
         progress: called after every picture.
         on_picture: called with benchmark, picture, ground truth and outputs by model.
 
@@ -111,7 +111,7 @@ def evaluate(
         values are NaN and why; means leave them out), `versions`.
 
     Raises:
-        SRHubError: if there is nothing to do, a file can not be read, or a pair does not fit.
+        SRHubError: if there is nothing to do, a file cannot be read, or a pair does not fit.
     """
     protocols = [parse_protocol(protocol) for protocol in protocols]
     _check_task(datasets, contestants, protocols)

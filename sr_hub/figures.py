@@ -23,12 +23,13 @@ ERROR_RANGE = 64 / 255
 
 _CELL = 192  # pixels a crop is shown at, about
 _LARGEST = 512  # pixels a side of a picture of a contact sheet is shown at, at most
+_WIDEST = 4  # times as wide as high a whole picture is shown, at most
 _GAP, _LINE, _FONT_SIZE = 8, 18, 14
 _PAPER, _INK, _PALE, _FRAME = "white", (20, 20, 20), (90, 90, 90), (230, 0, 60)
 _HEAT = ((0, 0, 8), (70, 10, 110), (170, 35, 100), (240, 110, 30), (255, 250, 190))
 
 
-class Box(NamedTuple):
+class Square(NamedTuple):
     """A square of a picture, in pixels."""
 
     left: int
@@ -36,15 +37,15 @@ class Box(NamedTuple):
     side: int
 
 
-def box_at(x: float, y: float, side: int, width: int, height: int) -> Box:
+def box_at(x: float, y: float, side: int, width: int, height: int) -> Square:
     """The square around the point (`x`, `y`), moved and shrunk to lie inside the picture."""
     side = max(1, min(side, width, height))
     left = min(max(round(x - side / 2), 0), width - side)
     top = min(max(round(y - side / 2), 0), height - side)
-    return Box(left, top, side)
+    return Square(left, top, side)
 
 
-def telling_box(hr: Tensor, outputs: Sequence[Tensor], side: int | None = None) -> Box:
+def telling_box(hr: Tensor, outputs: Sequence[Tensor], side: int | None = None) -> Square:
     """The square where the methods miss most of the truth, which is where they can be told apart.
 
     `side` is a sixth of the longer side unless given, and 16 pixels at least.
@@ -56,10 +57,10 @@ def telling_box(hr: Tensor, outputs: Sequence[Tensor], side: int | None = None) 
         error = torch.zeros_like(hr[:, :1])
     place = int(F.avg_pool2d(error, side, stride=1).argmax())
     columns = width - side + 1
-    return Box(place % columns, place // columns, side)
+    return Square(place % columns, place // columns, side)
 
 
-def crop(image: Tensor, box: Box) -> Image.Image:
+def crop(image: Tensor, box: Square) -> Image.Image:
     """The pixels in `box`, as they are."""
     inside = image[..., box.top : box.top + box.side, box.left : box.left + box.side]
     if inside.shape[-2:] != (box.side, box.side):
@@ -70,7 +71,7 @@ def crop(image: Tensor, box: Box) -> Image.Image:
 def strip(
     hr: Tensor,
     outputs: dict[str, Tensor],
-    box: Box,
+    box: Square,
     captions: dict[str, str] | None = None,
     note: str = "",
 ) -> Image.Image:
@@ -176,11 +177,15 @@ def error_map(sr: Tensor, hr: Tensor, full: float = ERROR_RANGE) -> Image.Image:
     return from_tensor(mixed.permute(0, 3, 1, 2))
 
 
-def _whole(hr: Tensor, box: Box, height: int) -> Image.Image:
-    """The picture at `height` pixels with `box` drawn in, the line outside the box."""
+def _whole(hr: Tensor, box: Square, height: int) -> Image.Image:
+    """The picture at `height` pixels with `box` drawn in, the line outside the box.
+
+    One that is more than `_WIDEST` times as wide as high is lower than that.
+    """
     image = from_tensor(_clamped(hr))
-    factor = height / image.height
-    shown = image.resize((max(1, round(image.width * factor)), height), Image.Resampling.LANCZOS)
+    factor = height * min(1 / image.height, _WIDEST / image.width)
+    size = tuple(max(1, round(side * factor)) for side in image.size)
+    shown = image.resize(size, Image.Resampling.LANCZOS)
     left, top = box.left * factor, box.top * factor
     edges = (left - 2, top - 2, left + box.side * factor + 1, top + box.side * factor + 1)
     ImageDraw.Draw(shown).rectangle(edges, outline=_FRAME, width=2)

@@ -16,9 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sr_hub.errors import SRHubError
+from sr_hub.errors import SRHubError, first_line
 from sr_hub.files import write_text, write_whole
-from sr_hub.soundness import Network, build_for, converted, first_line, stored_tensors
+from sr_hub.soundness import Network, build_for, converted, stored_tensors
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -27,6 +27,7 @@ SOURCE_FILE = "source.json"
 TRAINING_FILE = "training.json"
 SPEED_FILE = "speed.json"
 RUN_FILE = "run.json"
+METRICS_FILE = "metrics.json"
 """By this file of `training` a folder is known to hold a run, not a checkpoint."""
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -116,6 +117,11 @@ def load_folder(network: type[Network], folder: Path) -> Network:
     except FileNotFoundError:
         raise SRHubError(f"{folder} has no {WEIGHTS_FILE}{_pickles_hint(folder)}") from None
     except (SafetensorError, OSError) as error:
+        if _is_pointer(path):
+            raise SRHubError(
+                f"{path} is a pointer of Git LFS, not the weights: `git lfs install`, then get the "
+                "files again"
+            ) from None
         raise SRHubError(
             f"{path} is damaged or not a safetensors file: {first_line(error)}"
         ) from None
@@ -169,3 +175,9 @@ def _pickles_hint(folder: Path) -> str:
     if not pickles:
         return ""
     return f"; {pickles[0]} can hold code and is not opened: see `python -m sr_hub convert`"
+
+
+def _is_pointer(path: Path) -> bool:
+    """Whether Git without LFS has left a few lines of text in place of a large file."""
+    with path.open("rb") as file:
+        return file.read(24) == b"version https://git-lfs."

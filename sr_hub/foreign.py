@@ -59,7 +59,10 @@ def _rrdbnet(state: State) -> dict[str, Any]:
             f"RGB pictures are converted"
         )
     if "conv_up1.weight" not in state or "conv_up2.weight" not in state:
-        raise SRHubError("it has not two enlarging steps; only x4, and x1 and x2 by unshuffle")
+        raise SRHubError(
+            "it does not have two upsampling steps; only x4, and x1 or x2 with pixel-unshuffle, "
+            "are converted"
+        )
     return {
         "scale": scales[first.shape[1]],
         "channels": first.shape[0],

@@ -39,7 +39,9 @@ FILES = (CONFIG_FILE, WEIGHTS_FILE)
 """What loading needs, in the order in which it is fetched."""
 
 ASK_SECONDS = 3.0
-"""How long the Hub may take to say which commit a revision is, before the cache is used."""
+"""How long the Hub may take to say which commit a revision is, before the cache is used.
+
+Without a copy in the cache it may take HF_HUB_ETAG_TIMEOUT."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -138,7 +140,10 @@ def check_repo_id(repo_id: str) -> None:
     else:
         repo_id_is_sound = "/" in repo_id
     if not repo_id_is_sound:
-        raise SRHubError(f"{repo_id!r} is neither a folder nor a Hub id of the form user/repo")
+        raise SRHubError(
+            f"{repo_id!r} is neither a folder nor a Hub id of the form user/repo; "
+            "bundled models are loaded by sr_hub.load_model"
+        )
 
 
 def _download(source: _Source, *, force_download: bool, max_bytes: int | None) -> Path:
@@ -155,8 +160,12 @@ def _download(source: _Source, *, force_download: bool, max_bytes: int | None) -
 
 def _ask(source: _Source) -> ModelInfo:
     """The commit and the files of a revision, in one request."""
+    patient = max(ASK_SECONDS, constants.HF_HUB_ETAG_TIMEOUT)
     return HfApi(token=source.token).model_info(
-        source.repo_id, revision=source.revision, timeout=ASK_SECONDS, files_metadata=True
+        source.repo_id,
+        revision=source.revision,
+        timeout=ASK_SECONDS if _cached(source) else patient,
+        files_metadata=True,
     )
 
 

@@ -54,11 +54,11 @@ def push_command(
     ] = False,
 ) -> None:
     """Upload a model with its card to the Hub, in one commit."""
-    from sr_hub.bundled import bundled_models
+    from sr_hub.bundled import hub_folder
     from sr_hub.publish import push_folder
 
     commit = push_folder(
-        bundled_models().get(model, Path(model)),
+        hub_folder(model),
         repo_id,
         private=private,
         revision=branch,
@@ -121,11 +121,11 @@ def bench_command(
     ] = False,
 ) -> None:
     """Measure seconds per megapixel and memory of models."""
-    from sr_hub.bundled import bundled_models
+    from sr_hub.bundled import bundled_models, hub_folder
     from sr_hub.speed import measure_speed, store_speed
 
     for name in models or bundled_models():
-        folder = bundled_models().get(name, Path(name))
+        folder = hub_folder(name)
         if store and not folder.is_dir():
             raise SRHubError(f"{name} is not a folder, so its numbers cannot be kept in it")
         speed = measure_speed(name, side=side, repeats=repeats, device=device, precision=precision)

@@ -16,7 +16,7 @@ import torch
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from sr_hub.errors import SRHubError
+from sr_hub.errors import SRHubError, one_line
 from sr_hub.files import write_whole
 from sr_hub.normalise import EXIF_GROUPS, MODES, normalise, to_srgb
 
@@ -76,7 +76,7 @@ def decode(source: bytes | str | Path | BinaryIO) -> Image.Image:
         # Pillow's decoders raise errors of many types, SyntaxError among them, on damaged files.
         if isinstance(error, OSError) and error.strerror:
             raise SRHubError(f"cannot read {name}: {error.strerror}") from None
-        raise SRHubError(f"{name} is damaged: {_one_line(error)}") from None
+        raise SRHubError(f"{name} is damaged: {one_line(error)}") from None
 
 
 def readable_formats() -> list[str]:
@@ -212,7 +212,7 @@ def _write(image: Image.Image, stream: BinaryIO, format: str, quality: int) -> N
     except (OSError, ValueError, RuntimeError, struct.error) as error:
         if isinstance(error, OSError) and error.strerror:
             raise
-        raise SRHubError(f"{format} cannot hold this picture: {_one_line(error)}") from None
+        raise SRHubError(f"{format} cannot hold this picture: {one_line(error)}") from None
 
 
 def _png_text(text: dict[str, str]) -> PngImagePlugin.PngInfo:
@@ -246,7 +246,3 @@ def _grey_profile_to_srgb(image: Image.Image) -> Image.Image:
         converted.putalpha(image.getchannel("A"))
     converted.info = {k: v for k, v in image.info.items() if k != "icc_profile"}
     return converted
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

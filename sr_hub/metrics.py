@@ -120,7 +120,7 @@ def parse_protocol(name: Protocol | str) -> Protocol:
 
 
 def check_pair(sr: Tensor, hr: Tensor) -> None:
-    """Refuse a result and a ground truth that can not be compared pixel by pixel.
+    """Refuse a result and a ground truth that cannot be compared pixel by pixel.
 
     Raises:
         SRHubError: if the shapes differ or are not (1, 3, H, W) with H and W from 1.

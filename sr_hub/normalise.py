@@ -50,6 +50,9 @@ LAYOUT_TAGS = frozenset(range(254, 350)) - frozenset(range(269, 273)) - frozense
 """TIFF tags that describe how one file stores its pixels, its orientation, or data that is not
 EXIF (XMP, IPTC, Photoshop's resources, the colour profile)."""
 
+MANY = 100
+"""Pictures in one file, from which on they are not counted."""
+
 EXIF_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 EMPTY_EXIF = len(Image.Exif().tobytes())
 
@@ -135,13 +138,30 @@ def _in_known_mode(image: Image.Image, stored: str, notices: list[str]) -> Image
 def _frames_and_depth(image: Image.Image, stored: str) -> list[str]:
     """Notices on what Pillow drops when it reads the pixels."""
     notices = []
-    frames = getattr(image, "n_frames", 1)
+    frames = _count(image)
     if frames > 1:
         used = "the first" if image.tell() == 0 else f"number {image.tell() + 1}"
+        frames = frames if frames < MANY else f"{MANY}+"
         notices.append(f"holds {frames} pictures (an animation or pages): only {used} is used")
     if ";16" in stored and image.mode in ("RGB", "RGBA", "CMYK"):
         notices.append("has 16 bits per channel, of which 8 are used: only grey is kept in 16 bits")
     return notices
+
+
+def _count(image: Image.Image) -> int:
+    """How many pictures a file holds, `MANY` at most: in a TIFF Pillow counts for hours."""
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1)
+    here = image.tell()
+    count = here + 1
+    try:
+        while count < MANY:
+            image.seek(count)
+            count += 1
+    except EOFError:
+        pass
+    image.seek(here)
+    return count
 
 
 def _stored_mode(image: Image.Image) -> str:
@@ -181,7 +201,7 @@ def _exif(image: Image.Image, notices: list[str]) -> bytes | None:
         # Damaged EXIF makes Pillow raise errors of many types; the pixels are sound all the same.
         damaged = True
     if damaged:
-        notices.append("has EXIF data that can not be read: it was dropped")
+        notices.append("has EXIF data that cannot be read: it was dropped")
         return None
     return data if len(data) > EMPTY_EXIF else None
 

@@ -72,7 +72,7 @@ def read_pair(pair: Pair, scale: int) -> tuple[Tensor, Tensor]:
     """Low resolution (1, 3, H, W) and ground truth (1, 3, scale * H, scale * W), RGB in [0, 1].
 
     Raises:
-        SRHubError: if a file can not be read or the sizes do not fit.
+        SRHubError: if a file cannot be read or the sizes do not fit.
     """
     lr = None if pair.lr is None else read_picture(pair.lr)
     return fit_pair(read_picture(pair.hr), lr, scale, pair.name)
@@ -112,12 +112,12 @@ def read_picture(path: Path) -> Tensor:
     """A picture file as (1, 3, H, W), RGB in [0, 1], upright; grey becomes RGB.
 
     Raises:
-        SRHubError: if the file can not be read or has transparent parts, which no metric can see.
+        SRHubError: if the file cannot be read or has transparent parts, which no metric can see.
     """
     image = decode(path)
     if image.mode in ("LA", "RGBA"):
         if image.getchannel("A").getextrema()[0] < 255:
-            raise SRHubError(f"{path} has transparent parts, which can not be measured: flatten it")
+            raise SRHubError(f"{path} has transparent parts, which cannot be measured: flatten it")
         image = image.convert("RGB")
     return to_tensor(image)
 

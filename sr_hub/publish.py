@@ -6,7 +6,7 @@ from huggingface_hub import CommitInfo
 
 from sr_hub.card import card_text
 from sr_hub.errors import SRHubError
-from sr_hub.files import write_text
+from sr_hub.files import is_folder, write_text
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, RUN_FILE, run_around
 from sr_hub.models import load_model
 from sr_hub.upload import upload_folder
@@ -43,13 +43,13 @@ def push_folder(
             `training.push` writes, or if the Hub refuses or cannot be reached.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise SRHubError(f"there is no folder {folder}")
     if run := _run_of(folder, keep_card=keep_card):
         raise SRHubError(f"{run} {repo_id} publishes it with its card")
     return upload_folder(
         folder,
-        load_model(folder).facts(),
+        load_model(folder).network_facts(),
         repo_id,
         private=private,
         token=token,
@@ -68,7 +68,7 @@ def write_card(folder: str | Path, *, repo_id: str | None = None) -> Path:
     folder = Path(folder)
     if run := _run_of(folder):
         raise SRHubError(f"{run} {repo_id or 'user/repo'} --dry-run writes it with its card")
-    text = card_text(folder, load_model(folder).facts(), repo_id=repo_id)
+    text = card_text(folder, load_model(folder).network_facts(), repo_id=repo_id)
     write_text(folder / CARD_FILE, text)
     return folder / CARD_FILE
 

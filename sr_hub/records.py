@@ -52,6 +52,9 @@ def read_results(path: Path) -> dict[str, Any]:
     is_ours = isinstance(results, dict) and results.get("format") == FORMAT
     if not is_ours or NEEDED - results.keys():
         raise SRHubError(f"{path} holds no results of `eval`")
+    for name in ("protocols", "datasets", "models"):
+        if not isinstance(results[name], dict):
+            raise SRHubError(f"{path} is damaged: {name} is not an object")
     try:
         for result in results["results"]:
             _ = [result[name] for name in ROW]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from sr_hub.errors import SRHubError
+from sr_hub.errors import SRHubError, first_line
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -184,8 +184,3 @@ def _size(shape: tuple[int, ...] | torch.Size) -> str:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def first_line(error: Exception) -> str:
-    """What an error says first, or its type if it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

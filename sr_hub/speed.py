@@ -15,8 +15,8 @@ from typing import TypeVar
 import torch
 
 from sr_hub import provenance
-from sr_hub.bundled import bundled_models
-from sr_hub.card import read_facts
+from sr_hub.bundled import hub_folder
+from sr_hub.card import read_speeds
 from sr_hub.errors import SRHubError
 from sr_hub.files import is_folder, write_text
 from sr_hub.folder import SPEED_FILE, WEIGHTS_FILE
@@ -122,7 +122,7 @@ def peak_memory(device: torch.device) -> int:
 def _checksum(name: str) -> str:
     if name in BASELINES:
         return ""
-    folder = bundled_models().get(name, Path(name))
+    folder = hub_folder(name)
     return provenance.sha256((folder if is_folder(folder) else fetch(name)) / WEIGHTS_FILE)
 
 
@@ -137,9 +137,9 @@ def store_speed(speed: Speed, folder: Path) -> None:
     path = folder / SPEED_FILE
     rows = [
         row
-        for row in read_facts(path).get("speeds", [])
-        if row.get("sha256") == speed.sha256
-        and (row.get("hardware"), row.get("precision")) != (speed.hardware, speed.precision)
+        for row in read_speeds(folder)
+        if row["sha256"] == speed.sha256
+        and (row["hardware"], row["precision"]) != (speed.hardware, speed.precision)
     ]
     text = json.dumps({"speeds": [*rows, asdict(speed)]}, indent=1) + "\n"
     write_text(path, text)

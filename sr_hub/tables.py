@@ -14,7 +14,7 @@ UNDEFINED = "–"
 LPIPS_DEFINITION = (
     "LPIPS v0.1, SqueezeNet: RGB of the 8-bit result, no border cropped; lower is better"
 )
-"""The same under every protocol; see `perceptual.py`."""
+"""The same under every protocol; see `lpips.py`."""
 
 _TITLES = {
     "psnr": "PSNR dB",

@@ -70,7 +70,10 @@ def upscale_command(
     ] = False,
     format: Annotated[
         FormatName | None,
-        typer.Option(help="Of the results; else that of OUT's name, else png. Jpeg is lossy."),
+        typer.Option(
+            help="File format of the results. Default: that of OUT's name, else png. "
+            "jpeg and avif are lossy."
+        ),
     ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of jpeg and avif.")] = 95,
     tile: Annotated[
@@ -94,7 +97,7 @@ def upscale_command(
     if "-" in (str(source), target):
         raise SRHubError("pictures do not go through pipes: name a file instead of -")
     name = format.upper() if format else None
-    jobs = find_jobs(source, target, format=name, recursive=recursive)
+    jobs = find_jobs(source, target, format=name, recursive=recursive, skip_existing=skip_existing)
     if report:
         _check_report(report, jobs)
     upscaler = _upscaler(model, revision, fidelity, tile=tile, precision=precision, device=device)
@@ -156,9 +159,9 @@ def _bars(
 
     Gives what makes the tile bar of a job, and what advances the other by one picture.
     """
-    several = None if pictures > 1 else True
+    hidden = None if pictures > 1 else True  # None: where there is no terminal
     with (
-        tqdm(total=pictures, unit="picture", disable=several) as outer,
+        tqdm(total=pictures, unit="picture", disable=hidden) as outer,
         tqdm(unit="tile", leave=False, disable=None) as inner,
     ):
 
@@ -193,7 +196,7 @@ def _summary(rows: "list[Row]", seconds: float) -> str:
 def _tell_left_out(counts: "Counter[str]") -> None:
     if counts:
         kinds = ", ".join(f"{n} {suffix or 'without suffix'}" for suffix, n in counts.items())
-        typer.echo(f"note: left out for their names: {kinds}", err=True)
+        typer.echo(f"note: skipped, not named like pictures: {kinds}", err=True)
 
 
 def _check_report(path: Path, jobs: "list[Job]") -> None:

@@ -14,6 +14,7 @@ from sr_hub.alpha import join_alpha, keep_solid, split_alpha
 from sr_hub.base import SRModel
 from sr_hub.device import is_out_of_memory, pick_device
 from sr_hub.errors import NoMemoryError, SRHubError
+from sr_hub.files import is_folder
 from sr_hub.folder import WEIGHTS_FILE, name_of
 from sr_hub.image import from_tensor, to_tensor
 from sr_hub.inference import Inference, evaluating
@@ -214,12 +215,15 @@ def upscale(
     image: Image.Image,
     model: str | Path = "rrim-x4",
     *,
+    device: str | torch.device = "auto",
+    precision: Precision = "auto",
+    tile: int | None = None,
+    name: str | None = None,
     progress: Progress | None = None,
-    **options: object,
 ) -> Image.Image:
     """`image` enlarged by the model of that name, which stays loaded for the next call.
 
-    `progress` is called as `Upscaler` calls it, and `options` are those of `Upscaler`. The four
+    `progress` is called as `Upscaler` calls it, and the rest are arguments of `Upscaler`. The four
     models used last stay loaded, a folder as long as its weights are the same file.
 
     Raises:
@@ -229,7 +233,8 @@ def upscale(
         kind = type(model).__name__
         raise SRHubError(f"upscale takes the name of a model, not a {kind}: give it to Upscaler")
     weights = Path(model) / WEIGHTS_FILE
-    saved = weights.stat().st_mtime_ns if weights.is_file() else None
+    saved = weights.stat().st_mtime_ns if is_folder(model) and weights.is_file() else None
+    options = {"device": device, "precision": precision, "tile": tile, "name": name}
     return _loaded(model, saved, **options)(image, progress=progress)
 
 
@@ -252,7 +257,7 @@ def _name_of(model: SRModel | str | Path) -> str:
     """A network's class, what results call a folder, a bundled name or Hub id as it is."""
     if isinstance(model, SRModel):
         return type(model).__name__
-    return name_of(Path(model)) if Path(model).is_dir() else str(model)
+    return name_of(Path(model)) if is_folder(model) else str(model)
 
 
 def _as_batch(x: Tensor) -> Tensor:
@@ -263,7 +268,7 @@ def _as_batch(x: Tensor) -> Tensor:
     if x.ndim != 4 or x.shape[1] != 3 or not x.numel():
         raise SRHubError(f"run takes a tensor (N, 3, H, W), not {tuple(x.shape)}")
     low, high = x.aminmax()
-    if low < -0.5 or high > 2:
+    if not (low >= -0.5 and high <= 2):  # NaN neither
         raise SRHubError(
             f"run takes values in [0, 1], not from {low:.3g} to {high:.3g}: "
             f"scale them, as by x / 255"

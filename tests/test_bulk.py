@@ -126,6 +126,14 @@ def test_a_single_file_goes_into_a_folder_or_under_a_name(tmp_path):
     assert find_jobs(source, tmp_path / "dir.png")[0].target == tmp_path / "dir.png" / "a.png"
 
 
+def test_a_picture_that_is_skipped_replaces_no_neighbour(tmp_path, upscaler):
+    picture(tmp_path / "a.jpg")
+    for status in ("done", "skipped"):
+        jobs = find_jobs(tmp_path / "a.jpg", f"{tmp_path}/", skip_existing=True)
+        (row,) = run_jobs(jobs, upscaler, skip_existing=True)
+        assert row.status == status
+
+
 def test_a_neighbour_is_not_replaced(tmp_path):
     source, neighbour = picture(tmp_path / "a.jpg"), picture(tmp_path / "a.png")
     with pytest.raises(SRHubError, match=r"a\.png is there already, beside a\.jpg: name the file"):

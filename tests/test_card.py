@@ -77,7 +77,7 @@ def stored_results(folder, sha256):
 
 
 def card_of(folder, **arguments):
-    return ModelCard(card_text(folder, load_model(folder).facts(), **arguments))
+    return ModelCard(card_text(folder, load_model(folder).network_facts(), **arguments))
 
 
 def test_the_front_matter_is_what_the_hub_files_a_model_by(folder):
@@ -204,7 +204,7 @@ def test_facts_of_another_kind_are_one_line_and_not_stored(folder, facts, said):
     assert not folder.with_name("new").exists()
     (folder / "training.json").write_text(json.dumps(facts))
     with pytest.raises(SRHubError, match=f"training.json: {said}"):
-        card_text(folder, network.facts())
+        card_text(folder, network.network_facts())
 
 
 def test_numbers_of_any_fact_may_have_names(folder):
@@ -222,7 +222,7 @@ def test_facts_that_cannot_be_read_are_one_line(folder):
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_has_a_card_that_parses(name):
     network = MODELS[name]()
-    facts = network.facts()
+    facts = network.network_facts()
     assert facts.parameters == network.num_parameters
     assert facts.summary.endswith(".") and "\n" not in facts.summary
     assert papers_of(name, is_gan=True)
@@ -260,7 +260,7 @@ def test_the_use_that_the_card_shows_works(folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", bundled_models())
 def test_a_bundled_card_is_the_one_that_would_be_written_now(name):
     folder = bundled_models()[name]
-    renewed = card_text(folder, load_model(folder).facts())
+    renewed = card_text(folder, load_model(folder).network_facts())
     written = (folder / CARD_FILE).read_text(encoding="utf-8")
     assert written == renewed, "renew it: python -m sr_hub card"
 
@@ -278,7 +278,7 @@ def test_a_network_of_ones_own_is_summed_up_by_itself_or_by_what_it_is_made_of()
             return x
 
     class Told(RRIM):
-        """A RRIM for
+        """An RRIM for
         moths.
 
         It is trained at night.
@@ -287,9 +287,9 @@ def test_a_network_of_ones_own_is_summed_up_by_itself_or_by_what_it_is_made_of()
     class Untold(RRIM):
         pass
 
-    assert Told().facts().summary == "A RRIM for moths."
-    assert Untold().facts().summary == RRIM().facts().summary != ""
-    assert Own(scale=4).facts().summary == ""
+    assert Told().network_facts().summary == "An RRIM for moths."
+    assert Untold().network_facts().summary == RRIM().network_facts().summary != ""
+    assert Own(scale=4).network_facts().summary == ""
 
 
 class Tuned(ESPCN):
@@ -342,7 +342,7 @@ def test_facts_are_given_where_a_network_is_saved_and_add_up(tmp_path):
         tmp_path, facts={"base_model": "espcn-x4", "datasets": ["user/moths"], "steps": 2000}
     )
     assert "| steps | 2,000 |" in (tmp_path / CARD_FILE).read_text()
-    data = ModelCard(card_text(tmp_path, ESPCN().facts(), repo_id="user/x")).data
+    data = ModelCard(card_text(tmp_path, ESPCN().network_facts(), repo_id="user/x")).data
     assert (data.license, data.base_model) == ("mit", "user/espcn-x4")
     assert data.datasets == ["user/moths"]
     for bad in ({"steps": torch.ones(1)}, ["mit"], {"loss": float("nan")}):
@@ -361,3 +361,20 @@ def test_what_was_run_is_a_list_in_its_order(tmp_path):
     (tmp_path / "training.json").write_text('{"command": "first --steps 1; then second"}')
     ESPCN().save_pretrained(tmp_path, repo_id="user/x")
     assert "1. first --steps 1\n1. then second\n" in (tmp_path / "README.md").read_text()
+
+
+def test_a_card_of_converted_weights_tells_what_is_known_of_their_source(tmp_path):
+    ESPCN().save_pretrained(tmp_path)
+    (tmp_path / "source.json").write_text('{"file": "net.pth"}')
+    card = card_text(tmp_path, load_model(tmp_path).network_facts())
+    assert "the file `net.pth` (layout: not known" in " ".join(card.split())
+
+
+def test_a_fact_that_no_card_reads_is_refused_with_the_nearest(tmp_path):
+    for facts, says in (
+        ({"licence": "mit"}, "no key 'licence' is known; did you mean 'license'"),
+        ({"zzz": 1}, "no key 'zzz' is known; there are about, base_model"),
+    ):
+        with pytest.raises(SRHubError, match=says):
+            ESPCN().save_pretrained(tmp_path / "new", facts=facts)
+    assert not (tmp_path / "new").exists()

@@ -284,7 +284,7 @@ def test_a_network_that_is_not_ours_is_refused_in_one_line(tmp_path):
     broken = {**esrgan, "conv_hr.bias": torch.full((16,), float("nan"))}
     for state, architecture, message in (
         ({"layers.0.attention": torch.zeros(4)}, None, "none of the known layouts"),
-        (one_step, None, "two enlarging steps"),
+        (one_step, None, "two upsampling steps"),
         (plus, None, "1 unexpected, like body.0.rdb1.conv1x1.weight"),
         (grey, None, "only RGB pictures"),
         (missing, None, "1 missing, like conv_hr.bias"),

@@ -275,6 +275,9 @@ def test_json_of_something_else_is_refused(tmp_path):
         (tmp_path / "row.json").write_text(json.dumps(sound | {"results": [row]}))
         with pytest.raises(SRHubError, match=r"row\.json is damaged: a row of results holds"):
             read_results(tmp_path / "row.json")
+    (tmp_path / "list.json").write_text(json.dumps(sound | {"models": [], "results": []}))
+    with pytest.raises(SRHubError, match=r"list\.json is damaged: models is not an object"):
+        read_results(tmp_path / "list.json")
     assert read_folder(tmp_path) == []
 
 
@@ -397,7 +400,7 @@ def test_the_strip_shows_the_crop_of_every_method_and_of_the_truth():
     red[:, 0, 16:32, 16:32] = 1
     blue[:, 2, 16:32, 16:32] = 1
     hr[:, 1, 16:32, 16:32] = 1
-    box = figures.Box(16, 16, 16)
+    box = figures.Square(16, 16, 16)
     sheet = figures.strip(hr, {"red": red, "blue": blue}, box, {"red": "20.00 dB / 0.5"}, "a note")
     colours = {colour: count for count, colour in sheet.getcolors(2**16)}
     for colour in [(255, 0, 0), (0, 0, 255)]:
@@ -416,9 +419,9 @@ def test_captions_have_signs_that_the_font_knows():
 def test_figures_refuse_what_does_not_fit():
     hr = torch.zeros(1, 3, 32, 32)
     with pytest.raises(SRHubError, match=r"the box \(20, 0, 16\) is not inside 32x32"):
-        figures.crop(hr, figures.Box(20, 0, 16))
+        figures.crop(hr, figures.Square(20, 0, 16))
     with pytest.raises(SRHubError, match="small is"):
-        figures.strip(hr, {"small": hr[..., :8]}, figures.Box(0, 0, 8))
+        figures.strip(hr, {"small": hr[..., :8]}, figures.Square(0, 0, 8))
     with pytest.raises(SRHubError, match="the result is"):
         figures.error_map(hr[..., :8], hr)
 
@@ -435,7 +438,7 @@ def test_the_error_map_gets_brighter_with_the_error():
 def test_a_crop_holds_the_pixels_themselves():
     image = torch.rand(1, 3, 20, 20)
     expected = from_tensor(image).crop((3, 5, 11, 13))
-    assert figures.crop(image, figures.Box(3, 5, 8)).tobytes() == expected.tobytes()
+    assert figures.crop(image, figures.Square(3, 5, 8)).tobytes() == expected.tobytes()
 
 
 def test_pictures_that_others_enlarge_meanwhile_keep_all_cores(monkeypatch):
@@ -460,3 +463,9 @@ def test_pictures_that_others_enlarge_meanwhile_keep_all_cores(monkeypatch):
     finally:
         torch.set_num_threads(before)
     assert seen == [(1, 3)] * 4 and after == (3, 3)
+
+
+def test_of_a_strip_of_a_picture_the_whole_is_not_wider_than_the_crops_need():
+    hr = torch.rand(1, 3, 8, 4000)
+    sheet = figures.strip(hr, {"a": hr}, figures.box_at(9, 4, 8, 4000, 8), note="n")
+    assert sheet.width < 2000

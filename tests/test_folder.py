@@ -5,6 +5,7 @@ import pickle
 import resource
 import struct
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sr_hub.base import SRModel
-from sr_hub.bundled import bundled_models
+from sr_hub.bundled import bundled_models, hub_folder
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.models import (
@@ -405,3 +406,23 @@ def test_numbers_that_16_bits_do_not_hold_stay_in_32(tmp_path):
     model.save_pretrained(tmp_path)
     for name, tensor in ESPCN.from_folder(tmp_path).state_dict().items():
         assert torch.equal(tensor, model.state_dict()[name])
+
+
+def test_what_git_leaves_without_lfs_is_named(tmp_path):
+    ESPCN().save_pretrained(tmp_path / "model")
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:12ab\nsize 12\n"
+    (tmp_path / "model" / WEIGHTS_FILE).write_text(pointer)
+    with pytest.raises(SRHubError, match=r"is a pointer of Git LFS, not the weights: `git lfs"):
+        load_model(tmp_path / "model")
+
+
+def test_a_folder_named_like_a_bundled_model_is_told_apart(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    own = ESPCN(scale=2)
+    own.save_pretrained("espcn-x4")
+    assert load_model("espcn-x4").scale == 4 and "write ./espcn-x4" in caplog.text
+    assert load_model("./espcn-x4").scale == 2
+    with pytest.raises(SRHubError, match=r"a bundled model and a folder here: write \./espcn-x4"):
+        hub_folder("espcn-x4")
+    assert hub_folder("./espcn-x4") == Path("espcn-x4")
+    assert hub_folder("srcnn-x4").name == "srcnn-x4"

@@ -104,6 +104,16 @@ def test_a_hub_that_does_not_answer_is_given_up_soon(hub, monkeypatch):
     assert time.monotonic() - start < 3
 
 
+def test_a_slow_hub_is_waited_for_where_there_is_no_copy(hub, monkeypatch):
+    model = small()
+    model.push_to_hub("user/rrim-x4")
+    monkeypatch.setattr("sr_hub.hub.ASK_SECONDS", 0.1)
+    handler = hub._http.RequestHandlerClass
+    answered = handler.info
+    monkeypatch.setattr(handler, "info", lambda *_: (Event().wait(0.5), answered(*_)))
+    assert same(load_model("user/rrim-x4"), model)
+
+
 def test_a_copy_that_was_damaged_on_the_disk_is_fetched_again(hub, monkeypatch):
     model = small()
     model.push_to_hub("user/rrim-x4")

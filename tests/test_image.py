@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from picture_files import file_of, png
-from PIL import Image, ImageCms, JpegImagePlugin
+from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin
 
 from sr_hub.alpha import join_alpha, split_alpha
 from sr_hub.errors import SRHubError
@@ -99,7 +99,7 @@ def test_damaged_exif_costs_the_exif_and_not_the_picture(damage):
     assert image.size == (20, 12)
     assert "exif" not in image.info
     told = image.info.get("notices", [])
-    assert told == (["has EXIF data that can not be read: it was dropped"] if damage else [])
+    assert told == (["has EXIF data that cannot be read: it was dropped"] if damage else [])
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -423,3 +423,19 @@ def test_hidden_colours_are_taken_from_the_visible_ones(mode):
     visible = np.asarray(alpha) > 0
     assert np.array_equal(again[visible], np.asarray(image)[visible])
     assert np.array_equal(again[..., -1], np.asarray(image)[..., -1])
+
+
+def test_pages_of_a_long_chain_are_not_all_counted(monkeypatch):
+    pages = [Image.new("L", (2, 2), value) for value in range(6)]
+    data = io.BytesIO()
+    pages[0].save(data, "TIFF", save_all=True, append_images=pages[1:])
+    assert decode(data.getvalue()).info["notices"][0].startswith("holds 6 pictures")
+    monkeypatch.setattr("sr_hub.normalise.MANY", 4)
+    seeks = []
+    seek = TiffImagePlugin.TiffImageFile.seek
+    monkeypatch.setattr(
+        TiffImagePlugin.TiffImageFile, "seek", lambda self, n: (seeks.append(n), seek(self, n))
+    )
+    decoded = decode(data.getvalue())
+    assert decoded.info["notices"][0].startswith("holds 4+ pictures") and max(seeks) < 4
+    assert decoded.getpixel((0, 0)) == 0

@@ -289,7 +289,7 @@ def test_the_repair_passes_on_what_it_does_not_know(monkeypatch):
 
 def test_lpips_equals_the_values_measured_with_the_public_package(shared: Path):
     pytest.importorskip("lpips")
-    from sr_hub.perceptual import LPIPS
+    from sr_hub.lpips import LPIPS
 
     distance = LPIPS(shared / "weights" / "squeezenet1_1_torchvision_fp16.pth")
     model = load_model("bicubic-opencv")
@@ -301,12 +301,12 @@ def test_lpips_equals_the_values_measured_with_the_public_package(shared: Path):
 
 def test_lpips_says_what_is_wrong_with_its_weights(tmp_path):
     pytest.importorskip("lpips")
-    from sr_hub.perceptual import LPIPS
+    from sr_hub.lpips import LPIPS
 
     with pytest.raises(SRHubError, match="no file"):
         LPIPS(tmp_path / "absent.pth")
     (tmp_path / "text.pth").write_text("not weights")
-    with pytest.raises(SRHubError, match="can not be read"):
+    with pytest.raises(SRHubError, match="cannot be read"):
         LPIPS(tmp_path / "text.pth")
     torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(SRHubError, match=r"has no features\.0\.weight"):

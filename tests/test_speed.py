@@ -9,6 +9,7 @@ import pytest
 from huggingface_hub import ModelCard
 from typer.testing import CliRunner
 
+from sr_hub.card import read_speeds
 from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.folder import SPEED_FILE
@@ -91,3 +92,11 @@ def test_mistakes_are_one_line(tmp_path):
         measure_speed("nothing", side=8)
     with pytest.raises(SRHubError, match="at least 1"):
         measure_speed("bicubic", side=0)
+
+
+@pytest.mark.parametrize("speeds", ["[1]", "null", '[{"sha256": "a"}]'])
+def test_a_damaged_file_of_speeds_is_named(folder, speeds):
+    (folder / "speed.json").write_text(f'{{"speeds": {speeds}}}')
+    for write in (lambda: store_speed(speed(), folder), lambda: read_speeds(folder)):
+        with pytest.raises(SRHubError, match=r'"speeds" is not a list of what `bench --store`'):
+            write()

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 from torch import nn
 from upscaler_parts import MODES, noise, small
 
+import sr_hub
 from sr_hub import upscaler as upscaler_module
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode, encode, from_tensor, to_tensor
@@ -368,3 +369,13 @@ def test_another_default_type_of_torch_changes_nothing(tmp_path):
 def test_a_wrapped_network_is_refused_with_where_the_network_is(wrap):
     with pytest.raises(SRHubError, match=r"give the network itself \(\.module, \._orig_mod\)"):
         Upscaler(wrap(small()))
+
+
+def test_a_name_that_is_too_long_is_one_line():
+    with pytest.raises(SRHubError, match="no model"):
+        sr_hub.upscale(Image.new("RGB", (4, 4)), "x" * 300)
+
+
+def test_no_number_is_refused_as_a_value_and_not_blamed_on_the_weights():
+    with pytest.raises(SRHubError, match=r"run takes values in \[0, 1\], not from nan"):
+        Upscaler("espcn-x4").run(torch.full((1, 3, 8, 8), torch.nan))

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr_hub.base import SRModel
-from sr_hub.errors import SRHubError
+from sr_hub.errors import SRHubError, first_line
 from sr_hub.files import write_whole
 from sr_hub.folder import save_folder
 
@@ -133,7 +133,7 @@ def read_state(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch has no common type for what a damaged file raises
-        raise SRHubError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+        raise SRHubError(f"{path} cannot be read: {first_line(error)}") from None
 
 
 def warm_start(model: SRModel, source: SRModel) -> tuple[list[str], list[str]]:

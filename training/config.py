@@ -10,7 +10,7 @@ from typing import Any, Self
 from sr_hub.errors import SRHubError
 from training.discriminators import check_discriminator
 from training.losses import LOSSES
-from training.perceptual import LAYERS, MIN_SIDE
+from training.vgg import LAYERS, MIN_SIDE
 
 CHOICES = {
     "degradation": ("bicubic", "real"),

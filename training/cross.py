@@ -1,7 +1,7 @@
 """Cross a trained RRIM: `python -m training.cross MODEL OUT --data PICTURES`.
 
-A RRIM sees a picture and the same picture lying on its side in two ways, since its factors run in a
-fixed order; its errors there differ, and the mean of both answers is better than each. This makes
+An RRIM sees a picture and the same picture lying on its side in two ways, since its factors run in
+a fixed order; its errors there differ, and the mean of both answers is better than each. This makes
 the `crossed` RRIM that has both: the second head and trunk are the trained ones with every kernel
 turned by 90 degrees, and the 3x3 convolution that joins them is the least-squares map from what the
 second sees to what the first sees, on patches of PICTURES. No gradient is computed; training can go
@@ -39,7 +39,7 @@ RIDGE = 1e-5
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
     parser = argparse.ArgumentParser(prog="python -m training.cross", description=__doc__)
-    parser.add_argument("model", help="a RRIM: name, folder or Hub id")
+    parser.add_argument("model", help="an RRIM: name, folder or Hub id")
     parser.add_argument("out", type=Path, help="Hub folder to write")
     parser.add_argument("--data", type=Path, required=True, metavar="PICTURES")
     parser.add_argument("--cache", type=Path, help="folder for the decoded pictures")
@@ -74,7 +74,7 @@ def cross(model: RRIM, batches: Iterable[Tensor]) -> RRIM:
         SRHubError: if `model` is no RRIM, or is crossed already.
     """
     if not isinstance(model, RRIM):
-        raise SRHubError(f"only a RRIM can be crossed, not a {type(model).__name__}")
+        raise SRHubError(f"only an RRIM can be crossed, not a {type(model).__name__}")
     if model.crossed:
         raise SRHubError("this RRIM is crossed already; go on from it with --start-from")
     crossed = RRIM(**(model.arguments | {"crossed": True}))

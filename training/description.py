@@ -13,11 +13,12 @@ from typing import Any
 import torch
 
 from sr_hub.folder import name_of
+from sr_hub.models.interpolation import Interpolation
 from sr_hub.provenance import hardware
 from training.data import Pictures
 from training.parts import Part, with_part
 from training.run import Run
-from training.validation import bicubic_psnr
+from training.validation import mean_psnr
 
 SAMPLES = 4096
 """Pixels, evenly spread over all pictures, that tell them from others of their names and sizes."""
@@ -61,7 +62,8 @@ def opening(run: Run) -> str:
     step = f"step {run.state.step:,} of {config.steps:,}"
     if run.state.step == config.steps:
         return f"{run.out} is at its end: {step}; --steps N goes on"
-    score = bicubic_psnr(run.val, config, run.state.generator.scale)
+    bicubic = Interpolation(scale=run.state.generator.scale)
+    score = mean_psnr(bicubic, run.val, config)
     return (
         f"{facts['recipe']}: {facts['parameters']:,} parameters, {len(run.data):,} pictures, "
         f"{facts['precision']} on {where}, {step}; "

@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
 from sr_hub.interpolate import carry_over, interpolate
@@ -25,8 +23,7 @@ from training.config import TrainConfig
 from training.data import Pictures
 from training.material import read_validation
 from training.origins import called, facts_of_all, save_made
-from training.steps import Context
-from training.validation import validate
+from training.validation import mean_psnr
 
 ALPHAS = [step / 20 for step in range(20, -1, -1)]
 """Shares of the GAN stage that are tried with `--val`, the sharpest first."""
@@ -82,16 +79,12 @@ def choose_alpha(
     """
     if not lose >= 0:
         raise SRHubError(f"--lose is 0 dB or more, not {lose:g}")
-    least = score(psnr, pictures) - lose
-    blends = ((alpha, score(interpolate(psnr, gan, alpha), pictures)) for alpha in ALPHAS)
+    config = TrainConfig(type(psnr).__name__)
+    least = mean_psnr(psnr, pictures, config) - lose
+    blends = (
+        (alpha, mean_psnr(interpolate(psnr, gan, alpha), pictures, config)) for alpha in ALPHAS
+    )
     return next((alpha, reached) for alpha, reached in blends if reached >= least or not alpha)
-
-
-def score(model: SRModel, pictures: Pictures) -> float:
-    """The mean PSNR in dB on luma over the centre crops of the pictures, as a run validates."""
-    context = Context(TrainConfig(type(model).__name__), torch.device("cpu"))
-    sums = validate(model, pictures, context)
-    return sums["val_psnr_y"] / sums["count"]
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ BLOCK = 128
 """Pixels that one program computes at a time."""
 
 CHUNKS, MOST_BLOCKS = 64, 18
-"""Where a sum over all pixels is wanted, so many programs share the blocks; more of them where one
-would add up more than so many."""
+"""A sum over all pixels is shared by `CHUNKS` programs, or by more, so that none adds up more than
+about `MOST_BLOCKS` blocks."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def run_line(
 ) -> None:
     """Write a factor's answer to `x` into `out`, or, `backward`, what a gradient `x` asks of `out`.
 
-    `add` is added to it; where `mask` is below 0, it is multiplied by the activation's slope.
+    Where `mask` is not above 0 the answer is multiplied by the activation's slope; then `add` is
+    added.
     """
     across, along = (weight.stride(1), weight.stride(0)), weight.stride(2 if line.vertical else 3)
     inputs, outputs = (line.inputs, line.outputs)

@@ -50,7 +50,7 @@ def fit(run: Run) -> State:
     with stop_on_signal() as signals:
         while state.step < config.steps:
             values, batch = take_step(run, batch)
-            run.tell()
+            run.write_description()
             state.seconds = time.monotonic() - clock
             if state.streak >= run.patience:
                 roll_back(run)

@@ -7,7 +7,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from training.data import Pictures
-from training.perceptual import MIN_SIDE
+from training.vgg import MIN_SIDE
 
 logger = logging.getLogger(__name__)
 

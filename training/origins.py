@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_hub.base import SRModel
-from sr_hub.bundled import bundled_models
+from sr_hub.bundled import hub_folder
 from sr_hub.card import read_training
 from sr_hub.folder import TRAINING_FILE, name_of, run_around
 from training.push import told_of_run
@@ -24,7 +24,7 @@ def facts_of(model: str) -> dict[str, Any]:
     Raises:
         SRHubError: if what is told cannot be read.
     """
-    folder = bundled_models().get(model, Path(model))
+    folder = hub_folder(model)
     run = run_around(folder)
     return told_of_run(run, folder.resolve().name)[0] if run else read_training(folder)
 
@@ -32,9 +32,8 @@ def facts_of(model: str) -> dict[str, Any]:
 def facts_of_all(models: list[str], command: str) -> dict[str, Any]:
     """What holds for a network that `command` makes of `models`, for `save_made`.
 
-    The last model that has a loss says how it counts. The licence is told if it is the same for
-    all. What they were trained for is left out where
-    one of them does not tell, unless another one was trained to look right.
+    Losses are merged, and the weight of a later model wins. They are left out if a model states
+    none, unless a stated one is adversarial. The licence is kept only if it is the same for all.
 
     Raises:
         SRHubError: if what is told of a model cannot be read.

@@ -38,6 +38,8 @@ class Curves:
 
     name: str
     rows: list[dict[str, Any]]
+    batch: int
+    """Patches in a step, of all processes."""
     steps_per_epoch: float
 
     @classmethod
@@ -53,7 +55,7 @@ class Curves:
         if not rows:
             raise SRHubError(f"{path} is empty: the run has not come to its first line")
         patches = facts["config"]["batch"] * facts["processes"]
-        return cls(folder.name, rows, max(1.0, facts["data"]["pictures"] / patches))
+        return cls(folder.name, rows, patches, max(1.0, facts["data"]["pictures"] / patches))
 
     def of(self, name: str) -> tuple[list[int], list[float]]:
         """Steps and values of one number."""

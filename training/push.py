@@ -15,13 +15,21 @@ from typing import Any
 from sr_hub.card import plain_fact, read_facts
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
-from sr_hub.folder import CARD_FILE, CONFIG_FILE, TRAINING_FILE, WEIGHTS_FILE, run_around
+from sr_hub.folder import (
+    CARD_FILE,
+    CONFIG_FILE,
+    METRICS_FILE,
+    RUN_FILE,
+    TRAINING_FILE,
+    WEIGHTS_FILE,
+    run_around,
+)
 from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
 from sr_hub.upload import full_id
 from training.checkpoint import LAST_FILE, read_state
 from training.command import command
-from training.journal import LOG_FILE, RUN_FILE, read_log, read_run
+from training.journal import LOG_FILE, read_log, read_run
 from training.parts import (
     Part,
     begun_before,
@@ -33,8 +41,6 @@ from training.parts import (
 )
 from training.recipes_gan import EPOCH
 from training.validation import badness
-
-METRICS_FILE = "metrics.json"
 
 
 @command
@@ -61,7 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     add("--dry-run", action="store_true", help="write the folder, upload nothing")
     options = parser.parse_args(arguments)
-    repo_id, out = full_id(options.repo), options.out or options.run / "push"
+    repo_id = _repo_id(options.repo, dry_run=options.dry_run)
+    out = options.out or options.run / "push"
     keeps = options.keep_card and (out / CARD_FILE).is_file()
     folder = gather(
         options.run,
@@ -84,6 +91,16 @@ def main(arguments: list[str] | None = None) -> int:
     )
     sys.stdout.write(f"{commit.commit_url}\n")
     return 0
+
+
+def _repo_id(repo: str, *, dry_run: bool) -> str:
+    """`full_id`; of a dry run, which needs no token, as given if nobody says whose that is."""
+    try:
+        return full_id(repo)
+    except SRHubError:
+        if not dry_run:
+            raise
+        return repo
 
 
 def gather(

@@ -98,7 +98,7 @@ def srcnn(scale: int) -> TrainConfig:
     """SRCNN: three layers on the enlarged picture.
 
     Command: `python -m training.train srcnn --data D --val V --out runs/srcnn`.
-    Expected: a little below 30.5 / 27.5 dB, which is a SRCNN with a larger second kernel (9-5-5).
+    Expected: a little below 30.5 / 27.5 dB, which is an SRCNN with a larger second kernel (9-5-5).
     """
     return rrim(scale).changed(architecture="SRCNN", steps=20_000)
 
@@ -124,7 +124,7 @@ def srnet(scale: int) -> TrainConfig:
 
 
 def tiny(scale: int) -> TrainConfig:
-    """A RRIM of a few thousand weights and a minute at most, to see that everything works."""
+    """An RRIM of a few thousand weights and a minute at most, to see that everything works."""
     arguments = {
         "scale": scale,
         "channels": 8,

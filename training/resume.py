@@ -60,9 +60,9 @@ def introduce(run: Run, options: argparse.Namespace, *, resumed: bool) -> None:
         )
     before = read_run(run.out) if resumed else None
     run.facts = from_main(run.accelerator, describe(run, options, before))
-    run.leave_out_other_scores()
+    run.forget_other_best()
     if before is None:
-        run.tell()
+        run.write_description()
     elif run.is_main:
         for text in _other_pictures(before, run.facts):
             logger.warning("resumed with %s", text)

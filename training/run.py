@@ -9,7 +9,7 @@ from typing import Any
 from accelerate import Accelerator
 from torch import Tensor
 
-from sr_hub.errors import SRHubError
+from sr_hub.errors import SRHubError, first_line
 from training.checkpoint import LAST_FILE, State, read_state, save_generator, save_state
 from training.config import TrainConfig
 from training.data import Pictures
@@ -77,13 +77,13 @@ class Run:
         """Put a line in words into the log, and say it."""
         self.journal.event(self.state.step, self.state.seconds, text)
 
-    def tell(self) -> None:
+    def write_description(self) -> None:
         """Write `run.json`, from the main process, unless it says so already."""
         if self.is_main and self.facts and self.facts != self.told:
             write_run(self.out, self.facts)
             self.told = self.facts
 
-    def leave_out_other_scores(self) -> None:
+    def forget_other_best(self) -> None:
         """Let the best be chosen anew if it was chosen on other pictures, or measured otherwise."""
         if self.state.step <= measured_since(parts_of(self.facts)):
             self.state.best = {}
@@ -107,10 +107,9 @@ class Run:
         try:
             self.state.load_state_dict(saved)
         except (RuntimeError, ValueError, KeyError, SRHubError) as error:
-            reason = str(error).splitlines()[0]
-            raise SRHubError(f"{path} is not of this run: {reason}") from None
+            raise SRHubError(f"{path} is not of this run: {first_line(error)}") from None
         self._keep_betas()
-        self.leave_out_other_scores()
+        self.forget_other_best()
         if self.recorded:
             self.recorded.forget()
         self.journal.cut(self.state.step)

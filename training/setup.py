@@ -11,7 +11,6 @@ from accelerate import Accelerator
 from torch import nn
 
 from sr_hub.base import SRModel
-from sr_hub.bundled import bundled_models
 from sr_hub.degrade import SUPPORT
 from sr_hub.errors import SRHubError
 from sr_hub.folder import read_config
@@ -24,13 +23,13 @@ from training.lock import hold
 from training.material import read_material
 from training.muon import Muon
 from training.parallel import from_main
-from training.perceptual import MIN_SIDE, POOLED, VGG19
 from training.recipes import RECIPES
 from training.recorded import RecordedStep
 from training.resume import check_changes, introduce, saved_config
 from training.run import Run
 from training.steps import Context
 from training.validation import Distance
+from training.vgg import MIN_SIDE, POOLED, VGG19
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +38,6 @@ SCALE = 4
 
 PUBLIC = Path("public")
 """In place of a file: download the weights that are public."""
-
-
-def hub_folder(name: str) -> Path:
-    """The Hub folder that a bundled model's name or a path stands for."""
-    return bundled_models().get(name, Path(name))
 
 
 def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run:
@@ -90,7 +84,7 @@ def prepare(options: argparse.Namespace, *, started: float | None = None) -> Run
 
 
 def make_fast(generator: SRModel, accelerator: Accelerator, config: TrainConfig) -> None:
-    """Refuse what cannot be recorded, and let a RRIM compute by its kernels for a GPU.
+    """Refuse what cannot be recorded, and let an RRIM compute by its kernels for a GPU.
 
     Raises:
         SRHubError: without a CUDA GPU or Triton, with several processes, or if the losses change.
@@ -238,6 +232,6 @@ def build_lpips(weights: Path | None) -> Distance | None:
     """LPIPS with the weights of a file, with the public ones, or none at all."""
     if weights is None:
         return None
-    from sr_hub.perceptual import LPIPS
+    from sr_hub.lpips import LPIPS
 
     return LPIPS(None if weights == PUBLIC else weights)

@@ -16,7 +16,7 @@ from training.losses import (
     feature_distance,
     generator_adversarial,
 )
-from training.perceptual import POOLED, VGG19
+from training.vgg import POOLED, VGG19
 
 
 @dataclass(frozen=True)

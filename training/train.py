@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from sr_hub.bundled import hub_folder
 from training.checkpoint import NotFiniteError
 from training.command import command, refuse
 from training.description import opening
@@ -17,7 +18,7 @@ from training.lock import let_go
 from training.loop import fit
 from training.parallel import leave
 from training.recipes import RECIPES
-from training.setup import PUBLIC, hub_folder, prepare
+from training.setup import PUBLIC, prepare
 
 NOT_FINITE = 3
 """Exit code of a run that is stopped because its numbers are not finite."""

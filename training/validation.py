@@ -12,7 +12,6 @@ from torch import Tensor
 
 from sr_hub.base import SRModel
 from sr_hub.degrade import modcrop, quantise
-from sr_hub.models.interpolation import Interpolation
 from training.config import TrainConfig
 from training.data import Pictures, degraded
 from training.steps import Context
@@ -67,14 +66,10 @@ def validate(
     return sums
 
 
-def bicubic_psnr(pictures: Pictures, config: TrainConfig, scale: int) -> float:
-    """What bicubic enlargement scores by `validate`: the mean PSNR in dB on luma."""
-    bicubic, side = Interpolation(scale=scale), config.validation_side
-    total = 0.0
-    for index in range(len(pictures)):
-        lr, hr = validation_pair(pictures, index, side, scale, config.degradation)
-        total += luma_psnr(bicubic(lr), hr, scale)
-    return total / len(pictures)
+def mean_psnr(model: SRModel, pictures: Pictures, config: TrainConfig) -> float:
+    """The mean PSNR in dB on luma over the centre crops, as a run of `config` validates."""
+    sums = validate(model, pictures, Context(config, torch.device("cpu")))
+    return sums["val_psnr_y"] / sums["count"]
 
 
 def badness(scores: dict[str, float]) -> tuple[str, float]:

@@ -1,12 +1,13 @@
 """The networks, in one visible table, and the one way to load any of them."""
 
+import logging
 from pathlib import Path
 
 from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
 from sr_hub.errors import SRHubError
 from sr_hub.files import is_folder
-from sr_hub.folder import read_config
+from sr_hub.folder import CONFIG_FILE, read_config
 from sr_hub.hub import called, fetch
 from sr_hub.models.compact import SRVGGNetCompact
 from sr_hub.models.espcn import ESPCN
@@ -18,6 +19,8 @@ from sr_hub.models.rrim import RRIM
 from sr_hub.models.srcnn import SRCNN
 from sr_hub.models.srnet import SRNet
 from sr_hub.models.srresnet import SRResNet
+
+logger = logging.getLogger(__name__)
 
 MODELS: dict[str, type[SRModel]] = {
     "RRIM": RRIM,
@@ -65,6 +68,8 @@ def load_model(
         raise SRHubError(f"a model is named by a str or a Path, not a {type(name).__name__}")
     by_name = isinstance(name, str)
     folder = bundled_models().get(name, Path(name)) if by_name else name
+    if by_name and folder != Path(name) and (Path(name) / CONFIG_FILE).is_file():
+        logger.warning("%s is the bundled model: write ./%s for the folder here", name, name)
     is_local = is_folder(folder)
     if revision is not None and (name in BASELINES or is_local):
         raise SRHubError(f"{name} is on this machine: a revision is for a Hub id like user/repo")

@@ -17,16 +17,16 @@ from sr_hub.webapp.language import LanguageScript
 from sr_hub.webapp.references import build_references
 from sr_hub.webapp.theme import LOGO, SCRIPT, STYLE, paper_and_ink
 from sr_hub.webapp.upscale import build_upscale
-from sr_hub.webapp.work import KEPT_SECONDS
+from sr_hub.webapp.work import KEPT_SECONDS, SWEEP_SECONDS, keep_swept
 
 MAX_FILE_SIZE = "40mb"
 """The largest upload; the pixel limit of `Engine` is the narrower one for most files."""
 
-SWEEP_SECONDS = 300
-"""How often old uploads and downloads are looked for, so that none gets older than an hour."""
+QUEUE_LENGTH = 100
+"""Runs that may wait; later ones are told to come back."""
 
-QUEUE_LENGTH = 20
-"""Visitors that may wait; later ones are told to come back."""
+SESSIONS = 1000
+"""Visitors of whom the server remembers what their pages show; the oldest are forgotten first."""
 
 
 def build_app(
@@ -43,6 +43,7 @@ def build_app(
         results: folder of `eval`'s JSON files, instead of the stored ones.
     """
     engine = Engine(models, max_pixels=max_pixels)
+    keep_swept(engine.root)
     with gr.Blocks(
         title="sr_hub",
         analytics_enabled=False,
@@ -82,4 +83,5 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "ssr_mode": False,
         "enable_monitoring": False,
+        "state_session_capacity": SESSIONS,
     }

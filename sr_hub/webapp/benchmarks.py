@@ -142,7 +142,7 @@ def build_benchmarks(folder: Path) -> None:
         "outputs": [table, plot, reports],
         "show_progress": "hidden",
         "api_visibility": "private",
-        "concurrency_limit": None,
+        "queue": False,
     }
     dataset.change(**listener)
     protocol.change(**listener)

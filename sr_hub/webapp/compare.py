@@ -86,7 +86,7 @@ def build_compare(engine: Engine) -> None:
     work = gr.State(None, time_to_live=KEPT_SECONDS, delete_callback=discard)
 
     private = {"api_visibility": "private"}
-    light = {"show_progress": "hidden", "concurrency_limit": None, **private}
+    light = {"show_progress": "hidden", "queue": False, **private}
     seen = [shown, figure, png]
     run.click(None, None, said, js=SILENCE, **private)
     running = run.click(
@@ -113,6 +113,7 @@ def build_compare(engine: Engine) -> None:
     protocol.change(**rescored)
     running.success(**rescored, show_progress="hidden")  # chosen anew while it ran
     looked = {"fn": handlers.look, "inputs": [work, protocol, *place], "outputs": seen, **light}
+    looked |= {"queue": True, "concurrency_limit": 2}
     shown.select(handlers.point, [work], place[:2], **light).then(**looked)
     for control in place:
         control.input(**looked, trigger_mode="always_last")

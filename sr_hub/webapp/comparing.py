@@ -17,7 +17,7 @@ from sr_hub.figures import box_at, error_map, strip, telling_box
 from sr_hub.image import from_tensor, to_tensor
 from sr_hub.tables import Row, csv_table, show
 from sr_hub.webapp.advance import Report
-from sr_hub.webapp.engine import Engine, StoppedError, device_of
+from sr_hub.webapp.engine import Engine, StoppedError
 from sr_hub.webapp.fields import read_picture
 from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, told
 from sr_hub.webapp.part import Large, read_part
@@ -160,18 +160,18 @@ class CompareHandlers:
         reporter: Callable[[str], Report] | None = None,
     ) -> Work:
         """Every model's result for the small picture, kept on disk."""
-        upscalers = {name: self.engine.upscaler(name) for name in models}
-        for name, upscaler in upscalers.items():
-            if upscaler.scale != SCALE:
-                raise VisitorError("other_scale", name, str(upscaler.scale))
+        for name in models:
+            scale = self.engine.upscaler(name).scale
+            if scale != SCALE:
+                raise VisitorError("other_scale", name, str(scale))
         small = from_tensor(lr)
-        work = Work.begin(self.engine.root, path, small, TRUTH, list(upscalers))
+        work = Work.begin(self.engine.root, path, small, TRUTH, models)
         work.keep(TRUTH, from_tensor(hr), scale=SCALE)
         work.keep(SMALL, small)
-        for name, upscaler in upscalers.items():
+        for name in models:
             report = reporter(name) if reporter else None
-            picture, seconds = self.engine.enlarge(name, small, report)
-            work.keep(name, picture, scale=SCALE, seconds=seconds, device=device_of(upscaler))
+            made = self.engine.enlarge(name, small, report)
+            work.keep(name, made.picture, scale=SCALE, seconds=made.seconds, device=made.device)
         return work
 
 

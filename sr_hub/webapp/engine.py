@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import gradio as gr
 from PIL import Image
@@ -63,6 +64,20 @@ _HUB_ID = re.compile(
 )
 
 
+class Enlarged(NamedTuple):
+    """What came of one picture.
+
+    Args:
+        picture: the result.
+        seconds: that it took.
+        device: where and how precisely it was computed, for people: "cpu, bf16".
+    """
+
+    picture: Image.Image
+    seconds: float
+    device: str
+
+
 class StoppedError(Exception):
     """The visitor pressed Stop."""
 
@@ -101,8 +116,10 @@ class Engine:
         self._one_at_a_time = threading.Lock()
         self._runs: dict[str, str | None] = {}  # visitor -> file, None once it is to end
         self._run = gpu(self._enlarge)
-        # A ZeroGPU machine runs it in another process, from which no progress comes.
-        self._can_report = self._run == self._enlarge
+        # A ZeroGPU machine runs it in another process, from which no progress comes and which
+        # alone may touch the GPU.
+        self._is_here = self._run == self._enlarge
+        self._device = "auto" if self._is_here else "cpu"
 
     def offered(self, scale: int) -> list[str]:
         """Those of `names` that enlarge by `scale`."""
@@ -146,35 +163,36 @@ class Engine:
         `scale` is for the interpolations, which have any; a network has its own.
 
         Raises:
-            SRHubError: if it is none of these, or can not be loaded.
+            SRHubError: if it is none of these, or cannot be loaded.
         """
         with self._lock:
             if name in BASELINES and scale != 4:
-                return Upscaler(Interpolation(mode=name, scale=scale))
+                return Upscaler(Interpolation(mode=name, scale=scale), device=self._device)
             if name not in self.names and name not in BASELINES:
                 return self._other(name)
             if name not in self._upscalers:
-                self._upscalers[name] = Upscaler(self._folders.get(name, name))
+                source = self._folders.get(name, name)
+                self._upscalers[name] = Upscaler(source, device=self._device)
             return self._upscalers[name]
 
     def enlarge(
         self, name: str, image: Image.Image, report: Report | None = None, *, scale: int = 4
-    ) -> tuple[Image.Image, float]:
-        """`image` enlarged by `upscaler(name, scale)`, and the seconds that took.
+    ) -> Enlarged:
+        """`image` enlarged by `upscaler(name, scale)`.
 
         Raises:
             SRHubError: if there is no such method, or not enough memory for the picture.
             StoppedError: if `report` raised it.
         """
         self.upscaler(name, scale)
-        try:
-            with self._turn(report):
-                started = time.perf_counter()
-                enlarged = self._run(name, scale, image, report if self._can_report else None)
-                seconds = time.perf_counter() - started
-        except (MemoryError, NoMemoryError):
-            raise VisitorError("no_memory") from None
-        return enlarged, seconds
+        with self._turn(report):
+            started = time.perf_counter()
+            made = self._run(name, scale, image, report if self._is_here else None)
+            seconds = time.perf_counter() - started
+        if made is None:
+            raise VisitorError("no_memory")
+        picture, device = made
+        return Enlarged(picture, seconds, device)
 
     @contextmanager
     def _turn(self, report: Report | None) -> Iterator[None]:
@@ -234,19 +252,30 @@ class Engine:
 
     def _enlarge(
         self, name: str, scale: int, image: Image.Image, report: Report | None
-    ) -> Image.Image:
+    ) -> tuple[Image.Image, str] | None:
+        """The result and where it was computed, or None if there is not enough memory.
+
+        That is not an error, since those of another process come without their type.
+        """
         upscaler = self.upscaler(name, scale)
-        if report is None:
-            return upscaler(image)
-        with layers_counted(upscaler, image, report) as progress:
-            return upscaler(image, progress=progress)
+        if not self._is_here:
+            upscaler = Upscaler(upscaler.model, name=upscaler.name)
+        try:
+            if report is None:
+                picture = upscaler(image)
+            else:
+                with layers_counted(upscaler, image, report) as progress:
+                    picture = upscaler(image, progress=progress)
+        except (MemoryError, NoMemoryError):
+            return None
+        return picture, f"{upscaler.device}, {upscaler.precision}"
 
     def _other(self, name: str) -> Upscaler:
         """A model that is none of `names`; of these, the last few stay loaded."""
         if name in self._others:
             self._others.move_to_end(name)
         else:
-            self._others[name] = Upscaler(self._load(name), name=name)
+            self._others[name] = Upscaler(self._load(name), name=name, device=self._device)
             if len(self._others) > OTHERS_KEPT:
                 self._others.popitem(last=False)
         return self._others[name]
@@ -274,8 +303,3 @@ def _max_pixels() -> int:
             f"like {DEFAULT_MAX_PIXELS}"
         )
     return int(setting)
-
-
-def device_of(upscaler: Upscaler) -> str:
-    """Where and how precisely a network runs, for people: "cpu, bf16"."""
-    return f"{upscaler.device}, {upscaler.precision}"

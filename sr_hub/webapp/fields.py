@@ -20,13 +20,27 @@ SILENCE = "() => ''"
 gradio's front end comes to the later ones of a button when the earlier ones are done."""
 
 
+FILE = {"_type": "gradio.FileData"}
+"""What "meta" of a file says."""
+
+UNFIT = frozenset({"FITS", "ICNS", "ICO"})
+"""Formats whose pixels are read before their size is known."""
+
+THINNEST, SMALL = 100, 100_000
+"""Pictures of more than `SMALL` pixels have sides of at most this ratio: work on them takes memory
+by their longer side."""
+
+
 class Upload(ImageData):
     """What is sent for a picture. A program that sends another thing is told what is expected."""
 
     @classmethod
     def model_validate(cls, sent: object, **options: Any) -> "Upload":  # noqa: ANN401
-        """What gradio calls on everything that is sent."""
-        if not isinstance(sent, dict):
+        """What gradio calls on everything that is sent.
+
+        It looks whether a path is one of an upload only where "meta" says that it is a file's.
+        """
+        if not isinstance(sent, dict) or sent.get("meta") != FILE:
             raise told(VisitorError("no_file", repr(sent)), None)
         return super().model_validate(sent, **options)
 
@@ -101,7 +115,8 @@ def spot_fields(third: gr.Slider, prefix: str = "") -> tuple[gr.Image, list[gr.S
 def largest(max_pixels: int, width: int = 4, height: int = 3) -> tuple[int, int]:
     """Width and height of the largest picture of that shape with at most `max_pixels`."""
     factor = math.sqrt(max_pixels / (width * height))
-    return max(1, int(width * factor)), max(1, int(height * factor))
+    wide, high = max(1, int(width * factor)), max(1, int(height * factor))
+    return min(wide, max(1, max_pixels // high)), min(high, max(1, max_pixels // wide))
 
 
 def sides(size: tuple[int, int]) -> str:
@@ -118,6 +133,8 @@ def read_picture(path: str, max_pixels: int, request: gr.Request | None) -> Imag
     """
     name = Path(path).name
     size = size_in_header(path)
+    if size[0] * size[1] > SMALL and max(size) > THINNEST * min(size):
+        raise VisitorError("too_thin", sides(size))
     if size[0] * size[1] > max_pixels:
         fits = largest(max_pixels, *size)
         raise VisitorError("too_large", sides(size), f"{max_pixels:,}", sides(fits))
@@ -138,7 +155,8 @@ def size_in_header(path: str) -> tuple[int, int]:
     """
     name = Path(path).name
     try:
-        with Image.open(path, formats=readable_formats()) as header:
+        formats = [name for name in readable_formats() if name not in UNFIT]
+        with Image.open(path, formats=formats) as header:
             return header.size
     except FileNotFoundError:
         raise VisitorError("gone", name) from None

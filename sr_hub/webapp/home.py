@@ -21,7 +21,7 @@ def home_pair(engine: Engine) -> tuple[Path, Path]:
     paths = []
     for name in (BICUBIC, engine.default):
         path = engine.root / f"{EXAMPLE.stem}_{name}.png"
-        save(engine.enlarge(name, image)[0], path)
+        save(engine.upscaler(name)(image), path)
         paths.append(path)
     return paths[0], paths[1]
 

@@ -1,11 +1,13 @@
 """The part of a picture that is enlarged where the whole of it is too large for the server."""
 
+import io
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import gradio as gr
 from PIL import Image
 
+from sr_hub.image import encode
 from sr_hub.normalise import to_srgb
 from sr_hub.webapp.fields import largest, read_picture, sides, size_in_header, spot_fields
 from sr_hub.webapp.i18n import TOAST_SECONDS, Say, VisitorError, message, speaker, text
@@ -29,28 +31,32 @@ class Large:
     Args:
         path: its file.
         size: width and height of the upright picture, in pixels.
-        small: it, reduced for the screen.
+        most: width and height of the largest part.
+        small: it, reduced for the screen, as a JPEG file.
         part: what of it is enlarged.
     """
 
     path: str
     size: tuple[int, int]
-    small: Image.Image
+    most: tuple[int, int]
+    small: bytes
     part: Spot
 
-    def moved(self, across: float, down: float, width: int) -> Self:
+    def moved(self, across: float, down: float, width: float) -> Self:
         """With the part of that width, in pixels, around a point in percent."""
-        return replace(self, part=part_at(self.size, across, down, width))
+        return replace(self, part=part_at(self.size, self.most, across, down, width))
 
     def picture(self) -> Image.Image:
         """The whole of it with the part framed."""
-        return overview(self.small, self.part, self.size)
+        return overview(Image.open(io.BytesIO(self.small)), self.part, self.size)
 
 
-def part_at(size: tuple[int, int], across: float, down: float, width: int) -> Spot:
-    """The part of the shape of a picture of `size` around a point in percent."""
-    width = min(int(width), size[0])
-    height = max(1, int(size[1] * width / size[0]))
+def part_at(
+    size: tuple[int, int], most: tuple[int, int], across: float, down: float, width: float
+) -> Spot:
+    """The part of the shape of a picture of `size`, `most` at most, around a point in percent."""
+    width = int(min(most[0], max(1, width)))
+    height = min(most[1], max(1, int(size[1] * width / size[0])))
     return Spot.around(across, down, width, height, size)
 
 
@@ -73,7 +79,8 @@ def read_part(
 
 def first_part(size: tuple[int, int], max_pixels: int) -> Spot:
     """The part that is chosen at first: half of the largest width, in the middle."""
-    return part_at(size, 50, 50, max(1, int(largest(max_pixels, *size)[0] * WIDTH)))
+    most = largest(max_pixels, *size)
+    return part_at(size, most, 50, 50, most[0] * WIDTH)
 
 
 def part_fields(picture: gr.Image, max_pixels: int) -> tuple[gr.State, dict[str, Any]]:
@@ -101,7 +108,8 @@ def part_fields(picture: gr.Image, max_pixels: int) -> tuple[gr.State, dict[str,
         shown, place = spot_fields(width, "part-")
     light = {"show_progress": "hidden", "api_visibility": "private"}
     moved = {"fn": handlers.move, "inputs": [large, *place], "outputs": [shown, large], **light}
-    shown.select(handlers.point, large, place[:2], **light).then(**moved)
+    moved["queue"] = False
+    shown.select(handlers.point, large, place[:2], queue=False, **light).then(**moved)
     for control in place:
         control.input(**moved, trigger_mode="always_last")
     offered = [section, about, shown, *place, large]
@@ -116,7 +124,7 @@ class PartHandlers:
         self.max_pixels = max_pixels
 
     def offer(self, path: str | None, request: gr.Request) -> tuple[Any, ...]:
-        """The fields for the file that was given; a warning at once if it can not be enlarged."""
+        """The fields for the file that was given; a warning at once if it cannot be enlarged."""
         try:
             large = self._large(path, request)
         except VisitorError as error:
@@ -124,13 +132,13 @@ class PartHandlers:
             large = None
         if large is None:
             return gr.update(visible=False), *(gr.skip(),) * 5, None
-        most = largest(self.max_pixels, *large.size)[0]
+        most = large.most[0]
         width = gr.update(value=large.part.width, minimum=min(LEAST, most - 1), maximum=most)
         about = self._about(large, speaker(request))
         return gr.update(visible=True), about, large.picture(), 50, 50, width, large
 
     def move(
-        self, large: Large | None, across: float, down: float, width: int
+        self, large: Large | None, across: float, down: float, width: float
     ) -> tuple[Any, Large | None]:
         """The picture with another part framed."""
         if large is None:
@@ -154,8 +162,10 @@ class PartHandlers:
         whole = read_picture(path, CUTTABLE * self.max_pixels, request)
         small = fit(preview(whole), OVERVIEW_SIDE)
         small = to_srgb(small, small.info.get("icc_profile"), [])
-        return Large(path, whole.size, small, first_part(whole.size, self.max_pixels))
+        most = largest(self.max_pixels, *whole.size)
+        part = first_part(whole.size, self.max_pixels)
+        return Large(path, whole.size, most, encode(small, format="JPEG", quality=80), part)
 
     def _about(self, large: Large, say: Say) -> str:
-        most = sides(largest(self.max_pixels, *large.size))
-        return f"<p class='note'>{say('part_about') % (sides(large.size), most)}</p>"
+        text = say("part_about") % (sides(large.size), sides(large.most))
+        return f"<p class='note'>{text}</p>"

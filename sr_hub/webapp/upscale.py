@@ -69,7 +69,7 @@ def build_upscale(engine: Engine) -> None:
     work = gr.State(None, time_to_live=KEPT_SECONDS, delete_callback=discard)
 
     private = {"api_visibility": "private"}
-    light = {"show_progress": "hidden", "concurrency_limit": None, **private}
+    light = {"show_progress": "hidden", "queue": False, **private}
     gr.on([run.click, again.click], None, None, said, js=SILENCE, **private)
     running = run.click(
         handlers.run,

@@ -14,7 +14,7 @@ from sr_hub.image import save, to_tensor
 from sr_hub.metrics import consistency
 from sr_hub.tables import show
 from sr_hub.webapp.advance import Report
-from sr_hub.webapp.engine import BICUBIC, Engine, StoppedError, device_of
+from sr_hub.webapp.engine import BICUBIC, Engine, StoppedError
 from sr_hub.webapp.fields import read_picture
 from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, told
 from sr_hub.webapp.part import Large, read_part
@@ -131,21 +131,20 @@ class UpscaleHandlers:
             raise told(VisitorError("no_picture"), request)
         try:
             source = read_picture(image, self.engine.max_pixels, request)
-            upscaler = self.engine.upscaler(model)
-            picture, seconds = self.engine.enlarge(model, source)
-            kept = consistency_of(picture, source, upscaler.scale)
+            made = self.engine.enlarge(model, source)
+            kept = consistency_of(made.picture, source, self.engine.upscaler(model).scale)
         except SRHubError as error:
             raise told(error, request) from None
         work = Work.begin(self.engine.root, image, source, model, [model])
         facts = {
             "model": model,
             "input": list(source.size),
-            "output": list(picture.size),
-            "seconds": round(seconds, 3),
+            "output": list(made.picture.size),
+            "seconds": round(made.seconds, 3),
             "consistency_psnr": round(kept, 3) if math.isfinite(kept) else str(kept),
-            "device": device_of(upscaler),
+            "device": made.device,
         }
-        return str(save_download(picture, work, model)), facts
+        return str(save_download(made.picture, work, model)), facts
 
     def _step(
         self,
@@ -157,15 +156,15 @@ class UpscaleHandlers:
     ) -> tuple[Any, ...]:
         """Run one method; the page's new values."""
         scale = self.engine.upscaler(work.chosen).scale
-        upscaler = self.engine.upscaler(name, scale)
-        picture, seconds = self.engine.enlarge(name, image, report, scale=scale)
+        own = self.engine.upscaler(name, scale).scale
+        picture, seconds, device = self.engine.enlarge(name, image, report, scale=scale)
         work.keep(
             name,
             picture,
-            scale=upscaler.scale,
+            scale=own,
             seconds=seconds,
-            consistency=consistency_of(picture, image, upscaler.scale),
-            device=device_of(upscaler),
+            consistency=consistency_of(picture, image, own),
+            device=device,
         )
         if work.chosen not in work.results:
             return (gr.skip(),) * (9 + PANES)
@@ -194,9 +193,8 @@ def save_download(picture: Image.Image, work: Work, model: str) -> Path:
 
 def spot_pictures(work: Work) -> tuple[Any, ...]:
     """The overview with the spot framed, then one pane for each result, the rest hidden."""
-    scale = max(result.scale for result in work.results.values())
     across, down, zoom = work.spot
-    spot = spot_at(work.size, across, down, zoom, scale)
+    spot = spot_at(work.size, across, down, zoom)
     with Image.open(work.picture(work.chosen, OVERVIEW_SIDE)) as whole:
         whole.load()
     panes = []

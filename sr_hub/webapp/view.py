@@ -18,6 +18,9 @@ PREVIEW_SIDE = 2048
 OVERVIEW_SIDE = 720
 """Longer side, in pixels, of the picture on which a spot is chosen."""
 
+SHOWN_SCALE = 4
+"""Results of every scale are shown at the size of those that enlarge by this."""
+
 PANE = 384
 """Side, in screen pixels, that a spot fills about."""
 
@@ -69,17 +72,16 @@ def fit(image: Image.Image, side: int) -> Image.Image:
     return reduced
 
 
-def spot_at(size: tuple[int, int], across: float, down: float, zoom: int, scale: int = 4) -> Spot:
+def spot_at(size: tuple[int, int], across: float, down: float, zoom: int) -> Spot:
     """The spot around a point of a picture of `size` = (width, height).
 
     Args:
         size: width and height of the input picture, in pixels.
         across: where the middle lies, from 0 (left) to 100 (right).
         down: the same from 0 (top) to 100 (bottom).
-        zoom: screen pixels per pixel of a result.
-        scale: enlargement factor of the results.
+        zoom: screen pixels per pixel of a result that is enlarged by `SHOWN_SCALE`.
     """
-    width, height = (min(n, max(1, round(PANE / (zoom * scale)))) for n in size)
+    width, height = (min(n, max(1, round(PANE / (zoom * SHOWN_SCALE)))) for n in size)
     return Spot.around(across, down, width, height, size)
 
 
@@ -93,14 +95,11 @@ def busiest(image: Image.Image) -> tuple[float, float]:
 
 
 def crop(pixels: np.ndarray, spot: Spot, scale: int, zoom: int) -> Image.Image:
-    """The spot of one result (scale * H, scale * W, 3), every pixel as a square.
-
-    Results of other scales than 4 are shown at the same size as those of 4.
-    """
+    """The spot of one result (scale * H, scale * W, 3), every pixel as a square."""
     rows = slice(spot.top * scale, (spot.top + spot.height) * scale)
     columns = slice(spot.left * scale, (spot.left + spot.width) * scale)
     part = Image.fromarray(np.ascontiguousarray(pixels[rows, columns]))
-    size = (spot.width * 4 * zoom, spot.height * 4 * zoom)
+    size = (spot.width * SHOWN_SCALE * zoom, spot.height * SHOWN_SCALE * zoom)
     return part.resize(size, Image.Resampling.NEAREST)
 
 
@@ -131,5 +130,5 @@ def overview(image: Image.Image, spot: Spot, size: tuple[int, int]) -> Image.Ima
 
 
 def _start(percent: float, whole: int, part: int) -> int:
-    middle = min(max(percent, 0), 100) / 100 * whole
+    middle = min(100, max(0, percent)) / 100 * whole  # in this order NaN becomes 0
     return min(max(round(middle - part / 2), 0), whole - part)

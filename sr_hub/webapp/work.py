@@ -5,6 +5,7 @@ them, and memory would have to hold them all for an hour.
 """
 
 import shutil
+import threading
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -12,13 +13,16 @@ from pathlib import Path
 
 import gradio as gr
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from sr_hub.files import write_whole
 from sr_hub.webapp.view import fit, percent_at, preview
 
 KEPT_SECONDS = 3600
 """How long a visitor's files stay."""
+
+SWEEP_SECONDS = 300
+"""How often old files are looked for, so that none gets older than that."""
 
 NAME_BYTES = 150
 """Longest part of an upload's name that a download keeps; a Hub repository's has up to 96."""
@@ -77,10 +81,11 @@ class Work:
         cls, root: Path, path: str, image: Image.Image, chosen: str, order: list[str]
     ) -> "Work":
         """An empty folder below `root` for the picture `image` that was read from `path`."""
-        _sweep(root)
         folder = root / uuid.uuid4().hex
         folder.mkdir(parents=True)
         profile = preview(image.crop((0, 0, 1, 1))).info.get("icc_profile")
+        if profile and len(profile) > PngImagePlugin.MAX_TEXT_CHUNK:
+            profile = None  # Pillow would not open the PNG again
         stem = Path(path).stem.encode()[:NAME_BYTES].decode(errors="ignore") or "picture"
         return cls(folder, stem, image.size, profile, chosen, order)
 
@@ -124,9 +129,20 @@ def discard(work: Work | None) -> None:
         shutil.rmtree(work.folder, ignore_errors=True)
 
 
-def _sweep(root: Path) -> None:
-    """Remove what no page refers to any more: runs that failed, files for programs."""
-    oldest = time.time() - KEPT_SECONDS
+def keep_swept(root: Path) -> None:
+    """Look now and then, for as long as there is the folder `root`, for what is too old in it."""
+
+    def look() -> None:
+        while root.exists():
+            sweep(root)
+            time.sleep(SWEEP_SECONDS)
+
+    threading.Thread(target=look, name="sweep", daemon=True).start()
+
+
+def sweep(root: Path) -> None:
+    """Remove the folders below `root` that are older than a visitor's files may be."""
+    oldest = time.time() - KEPT_SECONDS + SWEEP_SECONDS
     for folder in root.iterdir():
         if folder.is_dir() and folder.stat().st_mtime < oldest:
             shutil.rmtree(folder, ignore_errors=True)

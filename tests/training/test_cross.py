@@ -62,7 +62,7 @@ def test_the_command_writes_a_folder_that_loads(tmp_path, capsys):
     Image.effect_noise((210, 210), 90).convert("RGB").save(photo)
     assert cross.main(command) == 0
     written = load_model(tmp_path / "out")
-    assert written.crossed and written.facts().arguments["channels"] == 8
+    assert written.crossed and written.network_facts().arguments["channels"] == 8
     card = (tmp_path / "out" / "README.md").read_text()
     assert f"1. python -m training.cross {tmp_path.name}/model OUT --data pictures" in card
     assert "pictures: 1 pictures" in card and "smallest error" not in card

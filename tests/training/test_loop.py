@@ -18,7 +18,6 @@ from training.checkpoint import read_state, save_state, warm_start
 from training.config import TrainConfig
 from training.loop import fit, stop_on_signal, take_step
 from training.losses import discriminator_adversarial, generator_adversarial
-from training.perceptual import POOLED
 from training.recipes import tiny
 from training.run import Run
 from training.steps import (
@@ -30,6 +29,7 @@ from training.steps import (
     update_average,
 )
 from training.validation import bicubic_psnr, luma_psnr, validate
+from training.vgg import POOLED
 
 
 def events(out: Path) -> list[str]:

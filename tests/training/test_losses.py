@@ -18,7 +18,7 @@ from training.losses import (
     rgb_to_lab,
     spectral_excess,
 )
-from training.perceptual import CONVOLUTIONS, LAYERS, VGG19
+from training.vgg import CONVOLUTIONS, LAYERS, VGG19
 
 
 @pytest.mark.parametrize("name", PIXEL_LOSSES)

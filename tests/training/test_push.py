@@ -154,6 +154,14 @@ def test_push_out_of_or_into_what_is_no_folder_is_one_line(finished, tmp_path, c
     assert all("file" in line for line in lines[:4]) and "log.jsonl" in lines[4]
 
 
+def test_a_dry_run_needs_no_token(finished, tmp_path, hub, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    hub.fail("refuse", times=100)
+    out = tmp_path / "hub"
+    assert push.main([str(finished), "tiny-x4", "--out", str(out), "--dry-run"]) == 0
+    assert 'Upscaler("tiny-x4")' in (out / "README.md").read_text()
+
+
 def test_push_dry_run_writes_the_folder_and_uploads_nothing(finished, tmp_path, capsys, hub):
     (tmp_path / "facts.json").write_text('{"license": "cc0-1.0", "hours": 7}')
     facts = ["--facts", str(tmp_path / "facts.json")]

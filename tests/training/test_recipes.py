@@ -11,8 +11,8 @@ import torch
 from sr_hub.models import MODELS
 from training import train
 from training.discriminators import DISCRIMINATORS
-from training.perceptual import LAYERS
 from training.recipes import RECIPES
+from training.vgg import LAYERS
 
 
 @pytest.mark.parametrize("name", RECIPES)

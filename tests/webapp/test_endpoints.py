@@ -66,9 +66,7 @@ def test_what_is_not_a_picture_is_one_clear_line(client, tmp_path):
 def test_too_many_pixels_are_refused_with_size_and_limit(client, tmp_path):
     path = tmp_path / "large.png"
     texture(200, 150).save(path)
-    with pytest.raises(
-        AppError, match=r"200 × 150; .* up to 20,000 pixels, of this shape 163 × 122"
-    ):
+    with pytest.raises(AppError, match=r"200 × 150; .* at most 20,000 pixels, which is 163 × 122"):
         upscale(client, path)
 
 
@@ -134,3 +132,12 @@ def test_compare_endpoint_gives_the_numbers_of_evaluate(client, models, tmp_path
 def test_a_comparison_for_a_program_leaves_no_files(offer, photo):
     CompareHandlers(offer).call(str(photo), ["bicubic"], "y", VISITOR)
     assert not list(offer.root.iterdir())
+
+
+@pytest.mark.parametrize("endpoint", ["/upscale", "/compare"])
+def test_no_other_file_of_the_machine_is_read(client, photo, endpoint):
+    example = Path(sr_hub.webapp.fields.EXAMPLES) / "chart.png"
+    for path in (str(photo), str(example), "README.md", "/etc/hostname"):
+        for sent in ({"path": path}, {"path": path, "meta": {"_type": "file"}}):
+            with pytest.raises(AppError, match="is not an uploaded picture"):
+                client.predict(sent, api_name=endpoint)

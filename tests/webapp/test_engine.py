@@ -17,11 +17,12 @@ from webapp_parts import run_compare, run_upscale, texture
 
 import sr_hub
 from sr_hub.convert import convert
-from sr_hub.errors import SRHubError
+from sr_hub.errors import NoMemoryError, SRHubError
 from sr_hub.models import RRDBNet, load_model
 from sr_hub.publish import push_folder
 from sr_hub.webapp import engine
 from sr_hub.webapp.engine import DEFAULT_MAX_PIXELS, Engine, StoppedError
+from sr_hub.webapp.home import home_pair
 from sr_hub.webapp.i18n import VisitorError
 from sr_hub.webapp.upscaling import save_download
 from sr_hub.webapp.work import Work
@@ -61,7 +62,7 @@ def test_a_public_hub_model_runs_and_a_private_one_is_not_reached(hub, models, o
     network.push_to_hub("user/public-x4")
     network.push_to_hub("user/private-x4", private=True)
     image = texture(12, 8)
-    picture, _ = offer.enlarge("user/public-x4", image)
+    picture = offer.enlarge("user/public-x4", image).picture
     assert picture.tobytes() == offer.enlarge("srgan-x4", image)[0].tobytes()
     assert picture.info["text"]["Model"] == "user/public-x4"
     with pytest.raises(SRHubError):
@@ -94,7 +95,7 @@ def test_converted_weights_run_in_the_app_as_they_did_elsewhere(hub, offer, tmp_
     torch.save({"params_ema": network.state_dict()}, tmp_path / "esrgan.pth")
     convert(tmp_path / "esrgan.pth", tmp_path / "out", license="apache-2.0")
     push_folder(tmp_path / "out", "user/esrgan-x4")
-    picture, _ = offer.enlarge("user/esrgan-x4", texture(12, 8, "RGB"))
+    picture, *_ = offer.enlarge("user/esrgan-x4", texture(12, 8, "RGB"))
     expected = sr_hub.Upscaler(network)(texture(12, 8, "RGB"))
     assert picture.size == (48, 32)
     assert picture.tobytes() == expected.tobytes()
@@ -141,7 +142,7 @@ def test_one_network_runs_at_a_time_and_who_waits_can_stop(offer, monkeypatch):
     def hold(*_):
         begun.set()
         assert go_on.wait(60)
-        return texture(8, 8)
+        return texture(8, 8), "cpu, fp32"
 
     def report(part):
         waits.set()
@@ -166,12 +167,50 @@ def test_without_checkpoints_the_app_still_offers_bicubic():
     assert Engine({}).names == ["bicubic"] and Engine({}).default == "bicubic"
 
 
-def test_a_zero_gpu_machine_gets_the_run_and_others_do_not(models, monkeypatch):
-    calls = []
-    spaces = SimpleNamespace(GPU=lambda f: lambda *a: calls.append(a[0]) or f(*a))
-    monkeypatch.setitem(sys.modules, "spaces", spaces)
-    Engine(models).enlarge("rrim-x4", texture(8, 8), lambda *_: pytest.fail("not picklable"))
-    assert calls == ["rrim-x4"]
+@pytest.fixture
+def zero_gpu(monkeypatch):
+    """A machine whose GPU only the processes of the package `spaces` may touch."""
+    within = []
+
+    def worker(function):
+        def run(*arguments):
+            within.append(arguments[0])
+            try:
+                return function(*arguments)
+            except Exception as error:  # its type is lost between the processes
+                raise RuntimeError(f"ZeroGPU worker error: {type(error).__name__}") from None
+            finally:
+                within.append("")
+
+        return run
+
+    def pick(device):
+        assert device == "cpu" or within[-1:] not in ([], [""]), "touches the GPU"
+        return torch.device("cpu") if device == "cpu" else torch.device("cpu", 0)
+
+    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=worker))
+    monkeypatch.setattr("sr_hub.upscaler.pick_device", pick)
+    return within
+
+
+def test_on_a_zero_gpu_machine_only_runs_touch_the_gpu(models, zero_gpu):
+    offer = Engine(models)
+    home_pair(offer)
+    assert zero_gpu == []
+    for name in ("rrim-x4", "rrim-x4 at fidelity 0.5", "bicubic"):
+        made = offer.enlarge(name, texture(8, 8), lambda *_: pytest.fail("not picklable"))
+        assert made.picture.size == (32, 32) and made.device.startswith("cpu:0, ")
+        assert offer.upscaler(name).device == torch.device("cpu")
+    assert zero_gpu[::2] == ["rrim-x4", "rrim-x4 at fidelity 0.5", "bicubic"]
+
+
+def test_too_little_memory_is_told_on_a_zero_gpu_machine_too(models, zero_gpu, monkeypatch):
+    def full(*_, **__):
+        raise NoMemoryError("full")
+
+    monkeypatch.setattr(engine.Upscaler, "__call__", full)
+    with pytest.raises(VisitorError, match="not enough memory"):
+        Engine(models).enlarge("rrim-x4", texture(8, 8))
 
 
 def test_a_work_keeps_what_was_given(tmp_path):

@@ -94,7 +94,7 @@ def test_a_turned_photo_is_cut_as_it_is_seen(handlers, offer, tmp_path):
     texture(300, 200).save(path, exif=exif)
     large = offered(handlers, path).large
     assert large.size == (200, 300) and large.part.height > large.part.width
-    assert large.small.height > large.small.width
+    assert large.picture().height > large.picture().width
     state = run_upscale(offer, path, large=large, also=[])[-1][7]
     assert state.size == (large.part.width, large.part.height)
 
@@ -108,13 +108,17 @@ def test_methods_are_compared_on_the_part(handlers, offer, huge):
 
 
 def test_a_true_picture_with_a_small_one_beside_it_is_not_cut(offer, huge, photo):
-    with pytest.raises(gr.Error, match=r"300 × 200; this server takes up to 20,000 pixels"):
+    with pytest.raises(gr.Error, match=r"300 × 200; the server takes at most 20,000 pixels"):
         run_compare(offer, huge, low=str(photo))
 
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("vast.png", "up to 400,000 pixels"), ("gone.png", "no longer here"), ("half.png", "damaged")],
+    [
+        ("vast.png", "at most 400,000 pixels"),
+        ("gone.png", "no longer here"),
+        ("half.png", "damaged"),
+    ],
 )
 def test_what_can_not_be_enlarged_is_said_as_soon_as_it_is_given(
     handlers, huge, tmp_path, said, name, says
@@ -132,3 +136,20 @@ def test_what_can_not_be_enlarged_is_said_as_soon_as_it_is_given(
 )
 def test_the_largest_picture_of_a_shape_is_within_the_limit(pixels, shape, fits):
     assert fields.sides(fields.largest(pixels, *shape)) == fits
+
+
+@pytest.mark.parametrize("size", [(1, 60), (2, 30), (60, 1), (3, 20), (7, 9), (40, 3)])
+@pytest.mark.parametrize("limit", [3, 10, 19])
+def test_no_part_is_larger_than_the_limit(size, limit):
+    most = fields.largest(limit, *size)
+    for width in (0, 1, most[0] / 2, most[0], 1e9, float("nan")):
+        for place in (0, 33.3, 100, float("nan")):
+            part_ = part.part_at(size, most, place, place, width)
+            left, top, right, bottom = part_.box
+            assert 0 < part_.width * part_.height <= limit
+            assert min(left, top) >= 0 and right <= size[0] and bottom <= size[1]
+
+
+def test_little_is_remembered_of_a_visitors_picture(handlers, tmp_path):
+    texture(700, 500).save(tmp_path / "large.png")
+    assert len(offered(handlers, tmp_path / "large.png").large.small) < 700 * 500 * 3 / 4

@@ -2,13 +2,14 @@
 
 import dataclasses
 import os
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 gr = pytest.importorskip("gradio", reason="the app needs gradio (extra `app`)")
 
@@ -34,7 +35,7 @@ from sr_hub.webapp import (  # noqa: E402
     work,
 )
 from sr_hub.webapp.comparing import CompareHandlers  # noqa: E402
-from sr_hub.webapp.engine import OTHERS_KEPT  # noqa: E402
+from sr_hub.webapp.engine import OTHERS_KEPT, Engine  # noqa: E402
 from sr_hub.webapp.upscaling import UpscaleHandlers  # noqa: E402
 
 
@@ -138,6 +139,8 @@ def test_a_model_of_another_scale_is_compared_with_bicubic_of_that_scale(offer, 
     assert state.results["bicubic"].size == state.results["small-x2"].size == (120, 80)
     assert state.results["srgan-x4"].size == (240, 160)
     sizes = {Image.open(pane["value"]).size for pane in last[-6:-3]}
+    alone = run_upscale(offer, photo, model="small-x2", also=[])[-1]
+    sizes |= {Image.open(pane["value"]).size for pane in alone[-6:-4]}
     assert len(sizes) == 1
 
 
@@ -208,12 +211,41 @@ def test_only_results_of_one_scale_compete(offer, photo):
     assert "class='best'" not in upscaling.numbers(state, say)
 
 
+def test_old_files_are_looked_for_as_long_as_the_app_runs(tmp_path, monkeypatch):
+    looked = threading.Event()
+    monkeypatch.setattr(work, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(work, "sweep", lambda root: looked.set())
+    (tmp_path / "root").mkdir()
+    work.keep_swept(tmp_path / "root")
+    assert looked.wait(60)
+    looked.clear()
+    assert looked.wait(60)
+    (tmp_path / "root").rmdir()
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "sweep"][-1:]
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_a_huge_colour_profile_does_not_break_the_page(offer, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    texture(40, 30).save(tmp_path / "photo.tif", icc_profile=profile + bytes(1_500_000))
+    last = run_upscale(offer, tmp_path / "photo.tif")[-1]
+    assert last[7].results["rrim-x4"].size == (160, 120)
+
+
+@pytest.mark.parametrize("size", [(1, 200_000), (30_000, 10)])
+def test_what_is_far_too_thin_is_refused(models, tmp_path, size):
+    Image.new("L", size).save(tmp_path / "thin.png")
+    with pytest.raises(gr.Error, match=r"too long and thin"):
+        run_upscale(Engine(models), tmp_path / "thin.png")
+
+
 def test_a_new_run_and_old_age_remove_a_visitors_files(offer, photo):
     first = run_upscale(offer, photo)[-1][7]
     second = run_upscale(offer, photo, old=first)[-1][7]
     assert not first.folder.exists() and second.folder.exists()
     past = time.time() - work.KEPT_SECONDS - 1
     os.utime(second.folder, (past, past))
-    run_upscale(offer, photo)
+    work.sweep(offer.root)
     assert not second.folder.exists()
     assert UpscaleHandlers(offer).look(second, 1, 1, 1) == (gr.skip(),) * 7

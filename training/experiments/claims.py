@@ -80,7 +80,7 @@ def claim_text(results: dict[str, Any], title: str, known: str, challenger: str)
 
 
 def _costs(results: dict[str, Any], *names: str) -> str:
-    facts = {name: load_model(name).facts() for name in names}
+    facts = {name: load_model(name).network_facts() for name in names}
     training = {name: read_facts(bundled_models()[name] / TRAINING_FILE) for name in names}
     size = " x ".join(str(side) for side in facts[names[0]].output_size)
     rows = {

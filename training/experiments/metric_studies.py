@@ -87,7 +87,7 @@ def distortions(seed: int) -> dict[str, Distortion]:
 
 
 def at_psnr(image: Tensor, distort: Distortion, target: float) -> Tensor | None:
-    """`image` distorted until its PSNR is `target` dB, in 8 bits; None if it can not be that low.
+    """`image` distorted until its PSNR is `target` dB, in 8 bits; None if it cannot be that low.
 
     The strength is found by halving; what is left, because some strengths act in steps, is made up
     by mixing in the original.
@@ -123,7 +123,7 @@ def study_equal_psnr(
 ) -> tuple[str, dict[str, Tensor], dict[str, str]]:
     """A Markdown table, the distorted pictures by name, and a caption for each.
 
-    All have the PSNR of the picture made brighter by `levels` of 255; a distortion that can not do
+    All have the PSNR of the picture made brighter by `levels` of 255; a distortion that cannot do
     as much harm to this picture is left out.
     """
     lines = ["| distortion | PSNR dB | SSIM | FSIM |", "|---|---:|---:|---:|"]
@@ -170,8 +170,8 @@ def run(picture: Path, out: Path, levels: int, seed: int) -> None:
     """Both studies of `picture`, written into the folder `out`.
 
     Raises:
-        SRHubError: if the picture can not be read or is under 16 pixels a side, `levels` is not 1
-            to 254, or `out` can not be written.
+        SRHubError: if the picture cannot be read or is under 16 pixels a side, `levels` is not 1
+            to 254, or `out` cannot be written.
     """
     if not 1 <= levels <= 254:
         raise SRHubError(f"--levels {levels}: give 1 to 254")

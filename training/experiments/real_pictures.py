@@ -66,7 +66,7 @@ def run(picture: Path, out: Path, seed: int) -> None:
     """The study of `picture`, written into the folder `out`.
 
     Raises:
-        SRHubError: if the picture can not be read or is too small, or `out` can not be written.
+        SRHubError: if the picture cannot be read or is too small, or `out` cannot be written.
     """
     hr = modcrop(read_picture(picture), SCALE)
     if min(hr.shape[-2:]) < MIN_SIDE:

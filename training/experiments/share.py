@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sr_hub import perceptual
 from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
 from sr_hub.evaluate import LPIPS, score
@@ -48,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     psnr, gan, rival = (load_model(m) for m in (options.psnr, options.gan, options.rival))
     blends = {share: interpolate(psnr, gan, share) for share in options.shares or SHARES}
-    lpips = perceptual.LPIPS(options.lpips_weights)
+    lpips = LPIPS(options.lpips_weights)
     leads = compare(blends, rival, read_validation(options.val, psnr.scale), lpips)
     sys.stdout.write(table(leads))
     return 0

@@ -110,8 +110,9 @@ def _read(out: Path, name: str) -> Curves:
 
 def _table(curves: list[Curves], ends: dict[str, int], options: argparse.Namespace) -> str:
     lines = [
-        f"{options.steps} steps, {options.pixel_steps} of them before the GAN begins, batch 4, "
-        f"patches of {options.patch} pixels. Swing: standard deviation over the last third.",
+        f"{options.steps} steps, {options.pixel_steps} of them before the GAN begins, batch "
+        f"{curves[0].batch}, patches of {options.patch} pixels. Swing: standard deviation over "
+        "the last third.",
         "",
         "| run | steps | G loss: median, swing, largest | D loss: median, swing | skipped | end |",
         "|---|---|---|---|---|---|",

@@ -28,7 +28,7 @@ class LPIPS:
             type). None downloads torchvision's own. The linear layers come with lpips.
 
     Raises:
-        SRHubError: if lpips is not installed, or the weights can not be read or downloaded.
+        SRHubError: if lpips is not installed, or the weights cannot be read or downloaded.
     """
 
     def __init__(self, backbone: Path | None = None) -> None:
@@ -41,7 +41,7 @@ class LPIPS:
                 )
             except URLError as error:
                 raise SRHubError(
-                    f"the weights of SqueezeNet can not be downloaded ({error.reason}); "
+                    f"the weights of SqueezeNet cannot be downloaded ({error.reason}); "
                     "give a file with --lpips-weights"
                 ) from None
         if backbone is not None:
@@ -72,7 +72,7 @@ def _backbone(path: Path, network: torch.nn.Module) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise SRHubError(f"no file {path} with weights for LPIPS") from None
     except (RuntimeError, EOFError, pickle.UnpicklingError):
-        raise SRHubError(f"{path} can not be read as PyTorch weights") from None
+        raise SRHubError(f"{path} cannot be read as PyTorch weights") from None
     renamed = {}
     for name in network.state_dict():  # slice3.7.squeeze.weight is features.7.squeeze.weight
         source = "features." + name.split(".", 1)[1]
