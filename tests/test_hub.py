@@ -190,6 +190,17 @@ def test_a_pinned_commit_in_the_cache_needs_no_request(hub):
     assert hub.requests == []
 
 
+@pytest.mark.parametrize("load", [load_model, RRIM.from_pretrained])
+def test_what_the_cache_holds_is_downloaded_again_on_request(hub, load):
+    commit = small().push_to_hub("user/rrim-x4").oid
+    load("user/rrim-x4")
+    before = hub.count(WEIGHTS_FILE)
+    load("user/rrim-x4", revision=commit)
+    assert hub.count(WEIGHTS_FILE) == before
+    load("user/rrim-x4", revision=commit, force_download=True)
+    assert hub.count(WEIGHTS_FILE) > before
+
+
 def test_a_branch_in_the_cache_needs_one_request(hub):
     small().push_to_hub("user/rrim-x4")
     load_model("user/rrim-x4")

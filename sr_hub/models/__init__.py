@@ -47,6 +47,7 @@ def load_model(
     token: str | bool | None = None,
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
+    force_download: bool = False,
     max_bytes: int | None = None,
 ) -> SRModel:
     """The trained network behind a name, in evaluation mode, on the CPU, in float32.
@@ -59,6 +60,7 @@ def load_model(
         token: a Hub token, True for the stored one, False for none.
         cache_dir: where Hub downloads are kept, instead of the usual cache.
         local_files_only: use only what the cache holds.
+        force_download: download again what the cache holds.
         max_bytes: refuse a Hub repository whose config and weights are larger than this.
 
     Raises:
@@ -89,6 +91,7 @@ def load_model(
         token=token,
         cache_dir=cache_dir,
         local_files_only=local_files_only,
+        force_download=force_download,
         max_bytes=max_bytes,
     )
     with called(str(name), folder):
