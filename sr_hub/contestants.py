@@ -39,7 +39,12 @@ def default_names(scale: int) -> list[str]:
 
 
 def load_contestants(
-    names: Sequence[str], scale: int, *, device: str = "auto", precision: Precision = "fp32"
+    names: Sequence[str],
+    scale: int,
+    *,
+    device: str = "auto",
+    precision: Precision = "fp32",
+    ensemble: bool = False,
 ) -> list[Contestant]:
     """The models of those names, ready to run.
 
@@ -49,14 +54,16 @@ def load_contestants(
         scale: the enlargement factor that all of them must have.
         device: as `Upscaler` has it.
         precision: as `Upscaler` has it; tables are made in "fp32".
+        ensemble: as `Upscaler` has it, for networks with weights; their names get a plus.
 
     Raises:
         SRHubError: if there is no such model or device, or it enlarges by another factor.
     """
-    return [_load(name, scale, device, precision) for name in names]
+    options = {"device": device, "precision": precision}
+    return [_load(name, scale, ensemble=ensemble, **options) for name in names]
 
 
-def _load(name: str, scale: int, device: str, precision: Precision) -> Contestant:
+def _load(name: str, scale: int, *, ensemble: bool, **options: Any) -> Contestant:  # noqa: ANN401
     if name in BASELINES:
         model: SRModel = Interpolation(scale=scale, mode=name)
         facts = {"origin": "interpolation", "config": {"scale": scale, "mode": name}}
@@ -71,10 +78,13 @@ def _load(name: str, scale: int, device: str, precision: Precision) -> Contestan
     if model.scale != scale:
         raise SRHubError(f"{name} enlarges by {model.scale}, not by {scale}")
     facts |= {"architecture": type(model).__name__, "parameters": model.num_parameters}
-    upscaler = Upscaler(model, name=display_name(name), device=device, precision=precision)
-    facts |= {"precision": upscaler.precision}
+    shown = display_name(name)
+    if ensemble and model.num_parameters:
+        shown, options = f"{shown}+", options | {"ensemble": True}
+    upscaler = Upscaler(model, name=shown, **options)
+    facts |= {"precision": upscaler.precision, "ensemble": upscaler.ensemble}
     _warm_up(upscaler)
-    return Contestant(display_name(name), upscaler.run, facts)
+    return Contestant(shown, upscaler.run, facts)
 
 
 def _facts_of_pair(name: str) -> dict[str, Any]:

@@ -47,6 +47,13 @@ def eval_command(
     lpips_weights: Annotated[
         Path | None, typer.Option(help="SqueezeNet weights for LPIPS, instead of a download.")
     ] = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="Mean over eight orientations, for all networks; their names get a plus.",
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16 or auto.")] = "fp32",
 ) -> None:
@@ -66,7 +73,9 @@ def eval_command(
     strip = _Strip(datasets, picture)
     _check_outputs(json, figure)
     distance = _distance(lpips_weights) if lpips or lpips_weights else None
-    contestants = load_contestants(names, scale, device=device, precision=precision)
+    contestants = load_contestants(
+        names, scale, device=device, precision=precision, ensemble=ensemble
+    )
     with _Reporter(sum(len(dataset.pairs) for dataset in datasets)) as reporter:
         results = evaluate(
             datasets,
@@ -79,6 +88,7 @@ def eval_command(
         )
     options = ["--protocol", ",".join(protocols), "--scale", str(scale)]
     options += ["--lpips"] if distance else []
+    options += ["--ensemble"] if ensemble else []
     options += ["--precision", precision] if precision != "fp32" else []
     results |= _origin(data, names, options, device)
     _print_tables(results)

@@ -19,6 +19,7 @@ from sr_hub.files import check_writable, write_text
 if TYPE_CHECKING:
     from collections import Counter
 
+    from sr_hub.base import SRModel
     from sr_hub.bulk import Job, Row
     from sr_hub.upscaler import Upscaler
 
@@ -80,6 +81,13 @@ def upscale_command(
         int | None,
         typer.Option(min=1, help="Side of a tile in input pixels; else by the memory there is."),
     ] = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="Mean over eight orientations: a little truer, eight times as long.",
+        ),
+    ] = False,
     precision: Annotated[
         PrecisionName, typer.Option(help="bf16 is faster where the hardware has it.")
     ] = PrecisionName.AUTO,
@@ -93,6 +101,7 @@ def upscale_command(
     A picture that fails is told in one line and the others go on; the exit code is then 1.
     """
     from sr_hub.bulk import find_jobs, left_out, run_jobs
+    from sr_hub.upscaler import Upscaler
 
     if "-" in (str(source), target):
         raise SRHubError("pictures do not go through pipes: name a file instead of -")
@@ -100,7 +109,10 @@ def upscale_command(
     jobs = find_jobs(source, target, format=name, recursive=recursive, skip_existing=skip_existing)
     if report:
         _check_report(report, jobs)
-    upscaler = _upscaler(model, revision, fidelity, tile=tile, precision=precision, device=device)
+    network, name = _network(model, revision, fidelity)
+    upscaler = Upscaler(
+        network, name=name, tile=tile, ensemble=ensemble, precision=precision, device=device
+    )
     start, rows = time.perf_counter(), []
     try:
         with _bars(len(jobs)) as (tiles, advance):
@@ -128,27 +140,20 @@ def models_command() -> None:
     typer.echo(table(entries()))
 
 
-def _upscaler(
-    model: str,
-    revision: str | None,
-    fidelity: float | None,
-    *,
-    tile: int | None,
-    precision: str,
-    device: str,
-) -> "Upscaler":
+def _network(
+    model: str, revision: str | None, fidelity: float | None
+) -> "tuple[SRModel | str, str | None]":
+    """What `Upscaler` takes for a model of these options, and the name of it."""
     from sr_hub.interpolate import load_with_fidelity, name_at
     from sr_hub.models import load_model
-    from sr_hub.upscaler import Upscaler
 
-    name, network = None, model
     if fidelity is not None:
         if revision:
             raise SRHubError("--fidelity is for bundled models, --revision for those of the Hub")
-        name, network = name_at(model, fidelity), load_with_fidelity(model, fidelity)
-    elif revision:
-        name, network = f"{model}@{revision}", load_model(model, revision=revision)
-    return Upscaler(network, name=name, tile=tile, precision=precision, device=device)
+        return load_with_fidelity(model, fidelity), name_at(model, fidelity)
+    if revision:
+        return load_model(model, revision=revision), f"{model}@{revision}"
+    return model, None
 
 
 @contextmanager
@@ -217,6 +222,7 @@ def _write_report(path: Path, rows: "list[Row]", upscaler: "Upscaler") -> None:
         "scale": upscaler.scale,
         "device": str(upscaler.device),
         "precision": upscaler.precision,
+        "ensemble": upscaler.ensemble,
         "pictures": [asdict(row) for row in rows],
     }
     text = json.dumps(report, indent=1) + "\n"  # in ASCII: a file's name may be no text at all

@@ -1,6 +1,6 @@
 """A network made ready for pictures: device, precision and tiles chosen, PIL in, PIL out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -13,6 +13,7 @@ from sr_hub import __version__
 from sr_hub.alpha import join_alpha, keep_solid, split_alpha
 from sr_hub.base import SRModel
 from sr_hub.device import is_out_of_memory, pick_device
+from sr_hub.ensemble import ORIENTATIONS, Orientation, mean_image
 from sr_hub.errors import NoMemoryError, SRHubError
 from sr_hub.files import is_folder
 from sr_hub.folder import WEIGHTS_FILE, name_of
@@ -51,13 +52,16 @@ class Upscaler:
         tile: greatest side of a tile in input pixels, without its overlap; None chooses by the
             memory that the network needs and the device has. When memory runs out all the same,
             the chosen tile is halved; a given one never is.
+        ensemble: take the mean over the eight orientations of a picture, which is a little truer
+            and takes eight times as long.
         name: what the results call the model; by default its name, or the network's class.
 
     Raises:
         SRHubError: for an unknown model, device or precision, a tile below 1, or a network that is
             wrapped, as by `torch.compile`.
 
-    Attributes: `model`, `name` (for provenance), `scale`, `device`, `precision` ("fp32" or "bf16").
+    Attributes: `model`, `name` (for provenance), `scale`, `device`, `precision` ("fp32" or "bf16"),
+    `ensemble`.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Upscaler:
         device: str | torch.device = "auto",
         precision: Precision = "auto",
         tile: int | None = None,
+        ensemble: bool = False,
         name: str | None = None,
     ) -> None:
         if tile is not None and (not isinstance(tile, int) or tile < 1):
@@ -81,6 +86,7 @@ class Upscaler:
         self.model = network
         self.scale = network.scale
         self.tile = tile
+        self.ensemble = ensemble
         self._precision_16_bit = "fp32" if precision == "auto" else self.precision
         self._halvings = 0
 
@@ -124,22 +130,15 @@ class Upscaler:
         x = _as_batch(x)
 
         def enlarge() -> Tensor:
-            height, width = x.shape[-2:]
-            size = (self.scale * height, self.scale * width)
-            output = torch.empty(*x.shape[:-2], *size, device=x.device, dtype=torch.float32)
-
-            def write(box: Box, values: Tensor) -> None:
-                output[..., *box.slices] = values
-
-            run_tiles(
-                self.tiles(height, width, self.precision),
-                self.scale,
-                read=lambda box: x[..., *box.slices],
-                network=partial(self._inference, precision=self.precision),
-                write=write,
-                progress=progress,
-            )
-            return output
+            plans = self._plans(*x.shape[-2:], self.precision)
+            steps, done, total = sum(len(tiles) for _, tiles in plans), 0, None
+            for orientation, tiles in plans:
+                turned = orientation.turn(x)
+                output = self._enlarge_tensor(turned, tiles, _after(done, steps, progress))
+                output = orientation.turn_back(output)
+                total = output if total is None else total.add_(output)
+                done += len(tiles)
+            return total.div_(len(plans))
 
         return self._retrying(enlarge)
 
@@ -158,8 +157,9 @@ class Upscaler:
     @property
     def provenance(self) -> dict[str, str]:
         """What the result's `.info["text"]` says about how it was made."""
+        ensemble = f", mean of {len(ORIENTATIONS)} orientations" if self.ensemble else ""
         return {
-            "Software": f"sr_hub {__version__} ({self.name}, x{self.scale})",
+            "Software": f"sr_hub {__version__} ({self.name}, x{self.scale}{ensemble})",
             "Model": self.name,
             "Scale": str(self.scale),
         }
@@ -168,14 +168,59 @@ class Upscaler:
         """Each of `planes`, which have one size, enlarged; `progress` counts the tiles of all."""
         width, height = planes[0].size
         precision = self._precision_16_bit if planes[0].mode == "I;16" else self.precision
-        tiles = self.tiles(height, width, precision)
-        steps = len(planes) * len(tiles)
+        plans = self._plans(height, width, precision)
+        of_one = sum(len(tiles) for _, tiles in plans)
         return [
-            self._enlarge_plane(
-                plane, tiles, precision, _after(index * len(tiles), steps, progress)
+            mean_image(
+                self._enlarge_turned(
+                    plane, plans, precision, _after(index * of_one, len(planes) * of_one, progress)
+                )
             )
             for index, plane in enumerate(planes)
         ]
+
+    def _plans(
+        self, height: int, width: int, precision: str
+    ) -> list[tuple[Orientation, list[Tile]]]:
+        """The orientations in which a picture is enlarged, and the tiles of each."""
+        upright = self.tiles(height, width, precision)
+        if not self.ensemble:
+            return [(ORIENTATIONS[0], upright)]
+        turned = self.tiles(width, height, precision)
+        return [(each, turned if each.sideways else upright) for each in ORIENTATIONS]
+
+    def _enlarge_turned(
+        self,
+        plane: Image.Image,
+        plans: list[tuple[Orientation, list[Tile]]],
+        precision: str,
+        progress: Progress | None,
+    ) -> Iterator[Image.Image]:
+        """`plane` enlarged in each orientation of `plans`, and turned back."""
+        steps, done = sum(len(tiles) for _, tiles in plans), 0
+        for orientation, tiles in plans:
+            turned = orientation.turn_image(plane)
+            enlarged = self._enlarge_plane(turned, tiles, precision, _after(done, steps, progress))
+            yield orientation.turn_image_back(enlarged)
+            done += len(tiles)
+
+    def _enlarge_tensor(self, x: Tensor, tiles: list[Tile], progress: Progress | None) -> Tensor:
+        """(N, 3, H, W) enlarged, in float32, on its device."""
+        size = (self.scale * x.shape[-2], self.scale * x.shape[-1])
+        output = torch.empty(*x.shape[:-2], *size, device=x.device, dtype=torch.float32)
+
+        def write(box: Box, values: Tensor) -> None:
+            output[..., *box.slices] = values
+
+        run_tiles(
+            tiles,
+            self.scale,
+            read=lambda box: x[..., *box.slices],
+            network=partial(self._inference, precision=self.precision),
+            write=write,
+            progress=progress,
+        )
+        return output
 
     def _enlarge_plane(
         self, plane: Image.Image, tiles: list[Tile], precision: str, progress: Progress | None
@@ -218,6 +263,7 @@ def upscale(
     device: str | torch.device = "auto",
     precision: Precision = "auto",
     tile: int | None = None,
+    ensemble: bool = False,
     name: str | None = None,
     progress: Progress | None = None,
 ) -> Image.Image:
@@ -234,7 +280,8 @@ def upscale(
         raise SRHubError(f"upscale takes the name of a model, not a {kind}: give it to Upscaler")
     weights = Path(model) / WEIGHTS_FILE
     saved = weights.stat().st_mtime_ns if is_folder(model) and weights.is_file() else None
-    options = {"device": device, "precision": precision, "tile": tile, "name": name}
+    options = {"device": device, "precision": precision, "tile": tile}
+    options |= {"ensemble": ensemble, "name": name}
     return _loaded(model, saved, **options)(image, progress=progress)
 
 
