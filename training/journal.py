@@ -18,9 +18,8 @@ from tqdm import tqdm
 
 from sr_hub.errors import SRHubError
 from sr_hub.files import write_text
-from sr_hub.folder import RUN_FILE
 
-LOG_FILE = "log.jsonl"
+LOG_FILE, RUN_FILE = "log.jsonl", "run.json"  # `sr_hub.folder` would load torch
 
 TELL_EVERY = 60.0
 """Seconds between lines on the progress, where there is no terminal for a bar."""

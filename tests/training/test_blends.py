@@ -14,7 +14,9 @@ from sr_hub.cli import app
 from sr_hub.interpolate import interpolate as blend
 from sr_hub.models import load_model
 from training import interpolate, push, train
+from training.config import TrainConfig
 from training.data import Pictures
+from training.validation import mean_psnr
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def test_interpolate_takes_the_sharpest_blend_that_loses_no_more_than_allowed(
     assert 0 < chosen(1) < chosen(3) < 1
     seen = Pictures.read(pictures)
     best, kept, over = (
-        interpolate.score(blend(psnr, bright, alpha), seen)
+        mean_psnr(blend(psnr, bright, alpha), seen, TrainConfig(type(psnr).__name__))
         for alpha in (0, chosen(3), chosen(3) + 0.05)
     )
     assert best - kept <= 3 < best - over

@@ -28,7 +28,7 @@ from training.steps import (
     off_the_grid,
     update_average,
 )
-from training.validation import bicubic_psnr, luma_psnr, validate
+from training.validation import luma_psnr, mean_psnr, validate
 from training.vgg import POOLED
 
 
@@ -288,7 +288,7 @@ def test_the_psnr_of_a_validation_is_that_of_protocol_y():
 def test_the_score_of_bicubic_is_that_of_a_validation(pictures: Path, tmp_path: Path):
     run = make_run(pictures, tmp_path, "tiny", "--set", "validation_side=48", "degradation=real")
     expected = validate(Interpolation(scale=4), run.val, run.context)
-    score = bicubic_psnr(run.val, run.config, 4)
+    score = mean_psnr(Interpolation(scale=4), run.val, run.config)
     assert score == pytest.approx(expected["val_psnr_y"] / expected["count"], abs=1e-3)
 
 

@@ -78,7 +78,7 @@ def test_a_model_that_is_not_there_is_one_line(tmp_path, capsys):
 def test_shares_may_be_given_in_several_parts(more, tried, psnr, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(share, "load_model", lambda _: psnr)
-    monkeypatch.setattr(share.perceptual, "LPIPS", lambda _: None)
+    monkeypatch.setattr(share, "LPIPS", lambda _: None)
     monkeypatch.setattr(share, "compare", lambda blends, *_: seen.extend(blends) or {})
     monkeypatch.setattr(share, "table", lambda _: "")
     assert share.main(["a", "b", "c", "--val", str(write_pictures(tmp_path / "val")), *more]) == 0

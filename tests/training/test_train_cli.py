@@ -300,7 +300,7 @@ def test_start_from_takes_the_weights_and_the_arguments_of_a_folder(finished, pi
     weights = load_model(finished / "model").state_dict()
     for name, tensor in run.state.generator.state_dict().items():
         assert torch.equal(tensor, weights[name])
-    with pytest.raises(SRHubError, match="holds an RRIM; this recipe trains an SRResNet"):
+    with pytest.raises(SRHubError, match="holds a RRIM; this recipe trains a SRResNet"):
         make_run(pictures, tmp_path / "other", "srgan", "--start-from", str(finished / "model"))
 
 
