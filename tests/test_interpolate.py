@@ -72,7 +72,7 @@ def test_neither_network_changes():
 
 
 def test_different_networks_are_refused():
-    with pytest.raises(SRHubError, match="an RRIM and an SRResNet"):
+    with pytest.raises(SRHubError, match="a RRIM and a SRResNet"):
         interpolate(small(), SRResNet(channels=8, blocks=1), 0.5)
     with pytest.raises(SRHubError, match="differ in scale: 4 and 2"):
         interpolate(small(), small(scale=2), 0.5)
