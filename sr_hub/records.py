@@ -20,7 +20,7 @@ FORMAT = "sr_hub results 1"
 NEEDED = {"scale", "protocols", "datasets", "models", "results"}
 """What every file of results holds."""
 
-ROW = ("dataset", "model", "protocol", "mean")
+ROW = {"dataset", "model", "protocol", "mean"}
 """What every row of its results holds."""
 
 DIGITS = 7
@@ -57,12 +57,13 @@ def read_results(path: Path) -> dict[str, Any]:
             raise SRHubError(f"{path} is damaged: {name} is not an object")
     try:
         for result in results["results"]:
-            _ = [result[name] for name in ROW]
+            if ROW - result.keys():
+                raise KeyError
             result["mean"] = {k: _from_json(v) for k, v in result["mean"].items()}
             pictures = result.get("pictures", {})
             result["pictures"] = {k: [_from_json(v) for v in row] for k, row in pictures.items()}
     except (KeyError, TypeError, AttributeError, ValueError):
-        needed = ", ".join(ROW)
+        needed = ", ".join(sorted(ROW))
         raise SRHubError(f"{path} is damaged: a row of results holds {needed}") from None
     return results
 

@@ -167,5 +167,5 @@ class PartHandlers:
         return Large(path, whole.size, most, encode(small, format="JPEG", quality=80), part)
 
     def _about(self, large: Large, say: Say) -> str:
-        text = say("part_about") % (sides(large.size), sides(large.most))
-        return f"<p class='note'>{text}</p>"
+        words = say("part_about") % (sides(large.size), sides(large.most))
+        return f"<p class='note'>{words}</p>"

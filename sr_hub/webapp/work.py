@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,7 +135,8 @@ def keep_swept(root: Path) -> None:
 
     def look() -> None:
         while root.exists():
-            sweep(root)
+            with suppress(OSError):  # a folder that its visitor discards meanwhile
+                sweep(root)
             time.sleep(SWEEP_SECONDS)
 
     threading.Thread(target=look, name="sweep", daemon=True).start()

@@ -214,7 +214,12 @@ def test_only_results_of_one_scale_compete(offer, photo):
 def test_old_files_are_looked_for_as_long_as_the_app_runs(tmp_path, monkeypatch):
     looked = threading.Event()
     monkeypatch.setattr(work, "SWEEP_SECONDS", 0.01)
-    monkeypatch.setattr(work, "sweep", lambda root: looked.set())
+
+    def sweep(root):
+        looked.set()
+        raise FileNotFoundError("discarded meanwhile")
+
+    monkeypatch.setattr(work, "sweep", sweep)
     (tmp_path / "root").mkdir()
     work.keep_swept(tmp_path / "root")
     assert looked.wait(60)
