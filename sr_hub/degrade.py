@@ -6,6 +6,7 @@ blur, a second resize, noise and JPEG to it, at random strengths, all on the dev
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -92,13 +93,22 @@ def jpeg(image: Tensor, quality: Tensor, *, offset: tuple[int, int] = (0, 0)) ->
     padded = F.pad(image.clamp(0, 1) * 255, (left, right, top, bottom), mode="replicate")
     to_ycc = torch.tensor(YCC).view(3, 3)
     ycc = torch.einsum("ij,njhw->nihw", to_ycc.to(image), padded)
-    scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality)[:, None, None]
+    scale = _scale(quality[:, None, None])
     luma = _quantise_blocks(ycc[:, :1] - 128, _table(LUMA_TABLE, scale)) + 128
     chroma = _quantise_blocks(F.avg_pool2d(ycc[:, 1:], 2), _table(CHROMA_TABLE, scale))
     chroma = F.interpolate(chroma, scale_factor=2.0, mode="bilinear", align_corners=False)
     both = torch.cat([luma, chroma], dim=1)
     rgb = torch.einsum("ij,njhw->nihw", to_ycc.inverse().to(image), both)
     return quantise(rgb[..., top : top + height, left : left + width] / 255)
+
+
+def jpeg_quality(luma_table: Sequence[int]) -> int:
+    """The quality, 1 to 100 on libjpeg's scale, whose luma table is nearest to that of a file.
+
+    `luma_table`: its 64 divisors, row by row, as Pillow's `image.quantization[0]`.
+    """
+    tables = _table(LUMA_TABLE, _scale(torch.arange(1.0, 101)[:, None, None])).flatten(1)
+    return int((tables - torch.tensor(luma_table)).abs().sum(1).argmin()) + 1
 
 
 def realistic(hr: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
@@ -167,6 +177,11 @@ CHROMA_TABLE = (
     (47, 66, 99, 99, 99, 99, 99, 99),
     *((99,) * 8,) * 4,
 )
+
+
+def _scale(quality: Tensor) -> Tensor:
+    """By how many per cent libjpeg enlarges its tables for a quality."""
+    return torch.where(quality < 50, 5000 / quality, 200 - 2 * quality)
 
 
 def _table(table: tuple[tuple[int, ...], ...], scale: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ import sr_hub  # noqa: E402
 from sr_hub import webapp  # noqa: E402
 from sr_hub.image import decode  # noqa: E402
 from sr_hub.models import load_model  # noqa: E402
+from sr_hub.webapp.advice import FOR_JPEG  # noqa: E402
 from sr_hub.webapp.engine import Engine  # noqa: E402
 from sr_hub.webapp.i18n import texts  # noqa: E402
 
@@ -30,7 +31,8 @@ TIMEOUT = 60_000
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    return tiny_networks(tmp_path_factory.mktemp("models"))
+    models = tiny_networks(tmp_path_factory.mktemp("models"))
+    return models | {FOR_JPEG: models["rrim-x4"]}
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +265,24 @@ def test_the_fidelity_slider_follows_the_model(visit):
         if value:
             number = fidelity.locator("input[type=number]")
             api.expect(number).to_have_value(value, timeout=TIMEOUT)
+
+
+def test_a_strongly_compressed_file_has_its_network_named_and_one_press_takes_it(visit, tmp_path):
+    good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
+    texture(60, 40).save(good, quality=95)
+    texture(60, 40).save(bad, quality=50)
+    tab = visit("/upscale")
+    tab.set_input_files("#picture input[type=file]", bad)
+    api.expect(tab.locator("#advice")).to_contain_text("about 50 of 100")
+    tab.click("#advice-take")
+    api.expect(tab.locator("#model input")).to_have_value(FOR_JPEG)
+    api.expect(tab.locator("#advice")).to_be_hidden()
+    tab.locator("#model input").fill("rrim-x4")
+    tab.locator("#model input").press("Enter")
+    api.expect(tab.locator("#advice")).to_be_visible()
+    tab.locator("#picture button[aria-label=Clear]").click()
+    tab.set_input_files("#picture input[type=file]", good)
+    api.expect(tab.locator("#advice")).to_be_hidden()
 
 
 def test_a_true_picture_is_measured_and_the_protocol_switched(visit, tmp_path):

@@ -6,7 +6,17 @@ import pytest
 import torch
 from PIL import Image
 
-from sr_hub.degrade import BLUR_RADIUS, SUPPORT, blur, downscale, jpeg, modcrop, quantise, realistic
+from sr_hub.degrade import (
+    BLUR_RADIUS,
+    SUPPORT,
+    blur,
+    downscale,
+    jpeg,
+    jpeg_quality,
+    modcrop,
+    quantise,
+    realistic,
+)
 
 
 def smooth_picture(side: int = 64) -> torch.Tensor:
@@ -75,6 +85,14 @@ def test_jpeg_comes_out_as_libjpeg_writes_it(quality: int):
     ours = jpeg(image, torch.tensor([float(quality)]))
     assert psnr(ours, theirs) > psnr(ours, image) + 6
     assert psnr(ours, theirs) > 38
+
+
+@pytest.mark.parametrize("quality", [1, 20, 49, 50, 75, 92, 100])
+def test_the_quality_of_a_jpeg_file_is_known_from_its_tables(quality: int):
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stream, "JPEG", quality=quality)
+    with Image.open(stream) as image:
+        assert jpeg_quality(image.quantization[0]) == quality
 
 
 def test_jpeg_moves_its_blocks_with_the_offset():

@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 
+from sr_hub.webapp.advice import advice_fields
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
 from sr_hub.webapp.fields import (
     SILENCE,
@@ -116,6 +117,7 @@ def _questions(
         info=text("upscale_model_info"),
         elem_id="model",
     )
+    advice_fields(picture, model)
     fidelity, of = _fidelity(model, handlers)
     also = gr.CheckboxGroup(
         networks,
