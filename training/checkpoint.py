@@ -4,7 +4,7 @@ import copy
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -136,18 +136,40 @@ def read_state(path: Path) -> dict[str, Any]:
         raise SRHubError(f"{path} cannot be read: {first_line(error)}") from None
 
 
-def warm_start(model: SRModel, source: SRModel) -> tuple[list[str], list[str]]:
+class WarmStart(NamedTuple):
+    """Names of tensors: of both networks, of the new one alone, and of the source alone."""
+
+    taken: list[str]
+    new: list[str]
+    """Those that begin as in any new network, also where only the shape is another."""
+    left: list[str]
+
+    def __str__(self) -> str:
+        words = [f"{len(self.taken)} tensors taken over"]
+        if self.new:
+            words.append(f"{len(self.new)} begin anew ({_parts(self.new)})")
+        if self.left:
+            words.append(f"{len(self.left)} left out, without a place here ({_parts(self.left)})")
+        return ", ".join(words)
+
+
+def warm_start(model: SRModel, source: SRModel) -> WarmStart:
     """Copy every tensor of `source` that `model` has a place for, by name and shape.
 
     For a start across scales: trunk and head fit, the sub-pixel tail does not. A kernel that only
-    grew is filled with zeros around the old one, and so computes what it did. Returns the names
-    that were loaded and the names of `model` that were not.
+    grew is filled with zeros around the old one, and so computes what it did.
     """
     mine, theirs = model.state_dict(), source.state_dict()
     grown = {n: _grow_kernel(t, mine[n].shape) for n, t in theirs.items() if n in mine}
     fitting = {n: t for n, t in grown.items() if t.shape == mine[n].shape}
     model.load_state_dict(fitting, strict=False)
-    return sorted(fitting), sorted(mine.keys() - fitting.keys())
+    new, left = mine.keys() - fitting.keys(), theirs.keys() - mine.keys()
+    return WarmStart(sorted(fitting), sorted(new), sorted(left))
+
+
+def _parts(names: list[str]) -> str:
+    """The parts of a network that tensors belong to, each once."""
+    return ", ".join(dict.fromkeys(name.partition(".")[0] for name in names))
 
 
 def _grow_kernel(weight: Tensor, shape: torch.Size) -> Tensor:

@@ -120,7 +120,10 @@ def choose_config(options: argparse.Namespace) -> TrainConfig:
         config = config_of_folder(config, options.start_from)
     scale = config.arguments["scale"]
     if options.scale not in (None, scale):
-        raise SRHubError(f"--scale {options.scale}: the weights to go on from enlarge by {scale}")
+        advice = ": --init-from takes what fits of them" if options.start_from else ""
+        raise SRHubError(
+            f"--scale {options.scale}: the weights to go on from enlarge by {scale}{advice}"
+        )
     names = ("steps", "batch", "patch", "lr", "seed")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     chosen = config.changed(**given).with_settings(options.settings)
@@ -164,9 +167,7 @@ def build_state(config: TrainConfig, device: torch.device, options: argparse.Nam
         except TypeError as error:
             raise SRHubError(str(error)) from None
     if options.init_from:
-        loaded, left = warm_start(generator, load_model(options.init_from))
-        text = "%s: %d tensors taken over, %d not: %s"
-        logger.warning(text, options.init_from, len(loaded), len(left), ", ".join(left) or "none")
+        begin_with(generator, options.init_from)
     generator = generator.to(device, memory_format=torch.channels_last).train()
     ema = copy.deepcopy(generator).eval().requires_grad_(False)
     state = State(generator, ema, _optimizer(config, generator, config.lr))
@@ -181,6 +182,19 @@ def build_state(config: TrainConfig, device: torch.device, options: argparse.Nam
     elif options.discriminator_from:
         raise SRHubError("--discriminator-from: this recipe has no discriminator")
     return state
+
+
+def begin_with(generator: SRModel, model: str) -> None:
+    """Take over what fits of a model, and say what does not, and by which arguments it would."""
+    source = load_model(model)
+    taken = warm_start(generator, source)
+    text = f"{model}: {taken}"
+    if taken.left and type(source) is type(generator):
+        other = source.arguments.items() - generator.arguments.items()
+        settings = [f"arguments.{name}={value}" for name, value in other if name != "scale"]
+        if settings:
+            text += f"; more fits with --set {' '.join(sorted(settings))}"
+    logger.warning("%s", text)
 
 
 def take_over_discriminator(discriminator: nn.Module, folder: Path) -> None:

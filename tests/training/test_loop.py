@@ -415,21 +415,33 @@ def test_vgg_looks_from_every_place_of_its_grid_at_the_same_piece_of_both():
 
 def test_a_warm_start_across_scales_takes_what_fits_and_names_the_rest():
     x4, x2 = (MODELS["RRIM"](**tiny(scale).arguments) for scale in (4, 2))
-    loaded, left = warm_start(x2, x4)
-    assert any(name.startswith("trunk") for name in loaded)
-    assert left and all(name.startswith("tail") for name in left)
+    taken, new, left = warm_start(x2, x4)
+    assert any(name.startswith("trunk") for name in taken)
+    assert new and all(name.startswith("tail") for name in new)
+    assert all(name.startswith("tail") for name in left)
     for name, tensor in x2.state_dict().items():
-        if name in loaded:
+        if name in taken:
             assert torch.equal(tensor, x4.state_dict()[name])
+
+
+def test_a_warm_start_says_what_of_a_wider_network_it_leaves_out():
+    plain, crossed = (MODELS["RRIM"](**tiny(4).arguments, crossed=each) for each in (False, True))
+    assert str(warm_start(crossed, crossed)) == f"{len(crossed.state_dict())} tensors taken over"
+    left = len(crossed.state_dict()) - len(plain.state_dict())
+    assert str(warm_start(plain, crossed)) == (
+        f"{len(plain.state_dict())} tensors taken over, "
+        f"{left} left out, without a place here (crossed_head, crossed_trunk, join)"
+    )
+    assert str(warm_start(crossed, plain)).endswith(
+        f"{left} begin anew (crossed_head, crossed_trunk, join)"
+    )
 
 
 def test_a_warm_start_grows_a_kernel_without_a_change_of_the_function():
     arguments, image = tiny(4).arguments, torch.rand(1, 3, 9, 11)
     small = MODELS["RRIM"](**arguments, rgb_kernel=3)
     large = MODELS["RRIM"](**arguments, rgb_kernel=7)
-    _, left = warm_start(large, small)
-    assert not left
+    assert not warm_start(large, small).new
     with torch.inference_mode():
         assert (large(image) - small(image)).abs().max() < 1e-6
-    _, left = warm_start(small, large)
-    assert left == ["tail.4.weight"]
+    assert warm_start(small, large).new == ["tail.4.weight"]

@@ -326,7 +326,7 @@ def test_start_from_says_what_to_name(finished, pictures, tmp_path, inside, mess
 def test_start_from_refuses_what_would_make_another_network(finished, pictures, tmp_path):
     folder = str(finished / "model")
     for more, said in (
-        (["--scale", "2"], "--scale 2: the weights to go on from enlarge by 4"),
+        (["--scale", "2"], "--scale 2: the weights to go on from enlarge by 4: --init-from takes"),
         (["--set", "arguments.groups=3"], "arguments.groups is .*--start-from takes the network"),
     ):
         with pytest.raises(SRHubError, match=said):
@@ -392,6 +392,21 @@ def test_init_from_another_scale_says_what_was_not_taken(finished, pictures, tmp
     head = load_model(finished / "model").state_dict()["head.0.weight"]
     assert torch.equal(run.state.generator.state_dict()["head.0.weight"], head)
     assert torch.equal(run.state.ema.state_dict()["head.0.weight"], head)
+
+
+def test_init_from_a_wider_network_says_what_it_leaves_and_how_to_have_it(
+    pictures, tmp_path, caplog
+):
+    more = ["--scale", "2", "--patch", "12", "--init-from", "rrim-x4"]
+    make_run(pictures, tmp_path / "plain", "rrim", *more)
+    (message,) = [r.getMessage() for r in caplog.records if "taken over" in r.getMessage()]
+    assert "(crossed_head, crossed_trunk, join, tail); more fits with" in message
+    setting = message.rpartition("more fits with ")[2].split()
+    assert setting == ["--set", "arguments.crossed=True"]
+    caplog.clear()
+    make_run(pictures, tmp_path / "all", "rrim", *more, *setting)
+    (message,) = [r.getMessage() for r in caplog.records if "taken over" in r.getMessage()]
+    assert "crossed" not in message
 
 
 def test_bench_measures_a_recipe():
