@@ -50,6 +50,10 @@ LAYOUT_TAGS = frozenset(range(254, 350)) - frozenset(range(269, 273)) - frozense
 """TIFF tags that describe how one file stores its pixels, its orientation, or data that is not
 EXIF (XMP, IPTC, Photoshop's resources, the colour profile)."""
 
+SRGB_GAMMA = 0.45455
+SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+"""As PNG files state them: the exponent of encoding; x and y of white, red, green and blue."""
+
 MANY = 100
 """Pictures in one file, from which on they are not counted."""
 
@@ -76,6 +80,7 @@ def normalise(image: Image.Image) -> Image.Image:
         raise SRHubError(f"{_name(image)} has no pixels")
     stored = _stored_mode(image)
     notices = [*(_known(image, "notices", list) or []), *_frames_and_depth(image, stored)]
+    notices += _colours_of_png(image)
     if image.format == "TIFF":
         _exif(image, [])  # Pillow reads the groups when asked and closes the file with the pixels
     image.load()
@@ -146,6 +151,26 @@ def _frames_and_depth(image: Image.Image, stored: str) -> list[str]:
     if ";16" in stored and image.mode in ("RGB", "RGBA", "CMYK"):
         notices.append("has 16 bits per channel, of which 8 are used: only grey is kept in 16 bits")
     return notices
+
+
+def _colours_of_png(image: Image.Image) -> list[str]:
+    """A notice on a gamma or primaries beside sRGB's, which viewers follow and no result keeps.
+
+    As viewers do, it passes over them beside a colour profile or the mark of sRGB.
+    """
+    info = image.info
+    if image.format != "PNG" or info.get("icc_profile") or "srgb" in info:
+        return []
+    gamma, primaries = info.get("gamma", SRGB_GAMMA), info.get("chromaticity", SRGB_PRIMARIES)
+    differs = abs(gamma - SRGB_GAMMA) > 0.005 or any(
+        abs(value - usual) > 0.005 for value, usual in zip(primaries, SRGB_PRIMARIES, strict=True)
+    )
+    if not differs:
+        return []
+    return [
+        "has a gamma or primaries of its own (gAMA, cHRM), which are dropped: its colours will "
+        "look different; give it a colour profile first"
+    ]
 
 
 def _count(image: Image.Image) -> int:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from picture_files import file_of, png
-from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin
+from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from sr_hub.alpha import join_alpha, split_alpha
 from sr_hub.errors import SRHubError
@@ -162,6 +162,30 @@ def test_png_text_of_any_name_is_text(key):
     assert again.info.keys() <= {"text", "notices"}
     for format in FORMATS:
         assert decode(encode(again, format=format)).size == (4, 3)
+
+
+def png_with(**chunks):
+    info = PngImagePlugin.PngInfo()
+    for name, numbers in chunks.items():
+        info.add(name.encode(), struct.pack(f">{len(numbers)}I", *numbers))
+    return file_of(noise(), "PNG", pnginfo=info)
+
+
+P3 = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+
+
+@pytest.mark.parametrize("chunks", [{"gAMA": [100000]}, {"gAMA": [45455], "cHRM": P3}])
+def test_a_gamma_or_primaries_that_are_lost_are_told(chunks):
+    (notice,) = decode(png_with(**chunks)).info["notices"]
+    assert notice.startswith("has a gamma or primaries of its own")
+
+
+def test_the_gamma_of_srgb_is_no_loss_and_none_counts_beside_a_profile():
+    usual = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+    marked = Image.open(io.BytesIO(png_with(gAMA=[100000])))
+    marked.info["icc_profile"] = SRGB
+    for image in (decode(png_with(gAMA=[45455], cHRM=usual)), normalise(marked)):
+        assert "notices" not in image.info
 
 
 def test_quality_is_for_lossy_formats():
