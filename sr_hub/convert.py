@@ -74,13 +74,21 @@ def convert(
         content = save(weights, metadata={"format": "pt"})
         write_whole(staging / WEIGHTS_FILE, lambda path: path.write_bytes(content))
         write_text(staging / CONFIG_FILE, json.dumps(config) + "\n")
-        model = MODELS[layout.architecture].from_folder(staging)
+        model = _loaded(MODELS[layout.architecture], staging, source)
         write_text(staging / SOURCE_FILE, json.dumps(origin, indent=2) + "\n")
         model.save_pretrained(staging, repo_id=out.resolve().name)
         staging.rename(out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return model
+
+
+def _loaded(network: type[SRModel], staging: Path, source: Path) -> SRModel:
+    try:
+        return network.from_folder(staging)
+    except SRHubError as error:
+        reason = str(error).replace(f"{staging / WEIGHTS_FILE}", "it")
+        raise SRHubError(f"{source} was not converted: {reason}") from None
 
 
 def _not_made(out: Path, error: OSError) -> SRHubError:

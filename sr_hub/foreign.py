@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sr_hub.errors import SRHubError
+from sr_hub.errors import SRHubError, one_line
 from sr_hub.folder import PICKLES
 
 WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net_g", "net")
@@ -207,7 +207,12 @@ def _read(path: Path) -> object:
             warnings.simplefilter("ignore")  # about the protocol of the pickle
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged or hostile pickle raises has no common type
-        reason = " ".join(str(error).split())[:120]
+        if kind := re.search(r"Unsupported global: GLOBAL (\S+)", str(error)):
+            raise SRHubError(
+                f"{path} holds more than tensors ({kind[1]}) and may run code; it was not opened: "
+                f"save the state_dict() alone where you trust it"
+            ) from None
+        reason = one_line(error)[:120]
         raise SRHubError(
             f"{path} is damaged, or holds more than tensors and may run code; it was not opened "
             f"({type(error).__name__}: {reason})"

@@ -245,6 +245,13 @@ def test_a_malicious_pickle_is_refused_in_one_line_and_runs_nothing(tmp_path, wh
     assert not (tmp_path / "out").exists()
 
 
+def test_a_pickled_network_is_named_and_so_is_what_to_save(tmp_path):
+    torch.save(random_network("RRDBNet", **SMALL), tmp_path / "whole.pth")
+    with pytest.raises(SRHubError, match=r"\(sr_hub\.models\.rrdbnet\.RRDBNet\)") as caught:
+        convert(tmp_path / "whole.pth", tmp_path / "out", license="mit")
+    assert str(caught.value).isprintable() and "save the state_dict() alone" in str(caught.value)
+
+
 def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path):
     torch.save({}, tmp_path / "empty.pth")
     torch.save(torch.zeros(3), tmp_path / "tensor.pth")
@@ -293,10 +300,11 @@ def test_a_network_that_is_not_ours_is_refused_in_one_line(tmp_path):
         (esrgan, "SwinIR", "converted to RRDBNet, MSRResNet, SRVGGNetCompact, not to SwinIR"),
     ):
         torch.save(state, tmp_path / "model.pth")
-        with pytest.raises(SRHubError, match=message):
+        with pytest.raises(SRHubError, match=message) as caught:
             convert(
                 tmp_path / "model.pth", tmp_path / "out", license="mit", architecture=architecture
             )
+        assert ".out." not in str(caught.value)  # the folder that was made on the way
         assert sorted(path.name for path in tmp_path.iterdir()) == ["model.pth"]
 
 
