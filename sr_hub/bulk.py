@@ -119,6 +119,30 @@ def left_out(source: Path, *, recursive: bool = False) -> Counter[str]:
     )
 
 
+def not_entered(source: Path, target: Path) -> list[str]:
+    """Names of the sub-folders with pictures that a folder has, apart from that of the results.
+
+    Hidden ones do not count; pictures further down do.
+    """
+    found = [path.relative_to(source) for path in source.rglob("*")]
+    pictures = (path for path in found if path.suffix.lower() in readable_suffixes())
+    deeper = (path for path in pictures if len(path.parts) > 1 and _is_plain(source, path))
+    results = target.resolve()
+    outside = (path for path in deeper if results not in (source / path).resolve().parents)
+    return sorted({path.parts[0] for path in outside})
+
+
+def broken_links(source: Path, *, recursive: bool = False) -> list[str]:
+    """Names of the links in a folder that are named like pictures and lead nowhere."""
+    return [
+        str(path)
+        for path in _inside(source, recursive)
+        if path.suffix.lower() in readable_suffixes()
+        and (source / path).is_symlink()
+        and not (source / path).exists()
+    ]
+
+
 def run_jobs(
     jobs: Iterable[Job],
     upscaler: Upscaler,

@@ -100,7 +100,7 @@ def upscale_command(
 
     A picture that fails is told in one line and the others go on; the exit code is then 1.
     """
-    from sr_hub.bulk import find_jobs, left_out, run_jobs
+    from sr_hub.bulk import broken_links, find_jobs, left_out, not_entered, run_jobs
     from sr_hub.upscaler import Upscaler
 
     if "-" in (str(source), target):
@@ -129,6 +129,10 @@ def upscale_command(
     typer.echo(_summary(rows, time.perf_counter() - start))
     if source.is_dir():
         _tell_left_out(left_out(source, recursive=recursive))
+        _tell_not_reached(
+            [] if recursive else not_entered(source, Path(target)),
+            broken_links(source, recursive=recursive),
+        )
     if failed:
         raise typer.Exit(1)
 
@@ -202,6 +206,18 @@ def _tell_left_out(counts: "Counter[str]") -> None:
     if counts:
         kinds = ", ".join(f"{n} {suffix or 'without suffix'}" for suffix, n in counts.items())
         typer.echo(f"note: skipped, not named like pictures: {kinds}", err=True)
+
+
+def _tell_not_reached(folders: list[str], links: list[str]) -> None:
+    if folders:
+        typer.echo(f"note: --recursive takes in the pictures of {_some(folders)}", err=True)
+    if links:
+        typer.echo(f"note: skipped, links that lead nowhere: {_some(links)}", err=True)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _check_report(path: Path, jobs: "list[Job]") -> None:

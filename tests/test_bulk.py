@@ -7,7 +7,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from sr_hub import bulk
-from sr_hub.bulk import Job, enlarge_file, find_jobs, left_out, run_jobs
+from sr_hub.bulk import (
+    Job,
+    broken_links,
+    enlarge_file,
+    find_jobs,
+    left_out,
+    not_entered,
+    run_jobs,
+)
 from sr_hub.cli import app
 from sr_hub.errors import SRHubError
 from sr_hub.image import decode
@@ -246,3 +254,15 @@ def test_notices_are_in_the_row(tmp_path, upscaler):
     row = enlarge_file(Job(source, tmp_path / "a.png", "PNG"), upscaler)
     assert row.status == "done"
     assert "holds 2 pictures" in row.notices[0]
+
+
+def test_pictures_that_are_not_reached_are_named(tmp_path):
+    for name in ("a.png", "sub/deep/b.png", ".hidden/c.png", "out/d.png", "empty/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "found.png").symlink_to(tmp_path / "a.png")
+    (tmp_path / "sub" / "gone.jpg").symlink_to("nowhere")
+    assert not_entered(tmp_path, tmp_path / "out") == ["sub"]
+    assert broken_links(tmp_path) == ["lost.png"]
+    assert broken_links(tmp_path, recursive=True) == ["lost.png", "sub/gone.jpg"]

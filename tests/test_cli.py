@@ -285,3 +285,18 @@ def test_models_lists_size_cost_and_scores(monkeypatch, model_folder, tmp_path):
     ]
     assert rows["bicubic"] == ["bicubic", "Interpolation", "x4", "–", "–", "–", "–"]
     assert "protocol y" in stdout
+
+
+def test_a_folder_tells_of_sub_folders_and_links_that_it_passes_over(tmp_path):
+    source = tmp_path / "in"
+    for name in ("a.png", "sub/b.png"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        noise(3).save(source / name)
+    for number in range(5):
+        (source / f"gone{number}.png").symlink_to("nowhere")
+    code, _, stderr = run("upscale", source, tmp_path / "out", "--model", "nearest")
+    assert code == 0
+    assert "note: --recursive takes in the pictures of sub\n" in stderr
+    assert "links that lead nowhere: gone0.png, gone1.png, gone2.png and 2 more\n" in stderr
+    _, _, stderr = run("upscale", source, tmp_path / "out", "--model", "nearest", "--recursive")
+    assert "--recursive takes" not in stderr
