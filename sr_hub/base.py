@@ -76,7 +76,9 @@ class SRModel(nn.Module, PyTorchModelHubMixin):
     @property
     def receptive_field(self) -> int:
         """How far, in input pixels to each side, an input pixel can change the output."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} has no receptive_field: tiles need to know how far it sees"
+        )
 
     @property
     def size_multiple(self) -> int:

@@ -74,7 +74,7 @@ class Upscaler:
         ensemble: bool = False,
         name: str | None = None,
     ) -> None:
-        if tile is not None and (not isinstance(tile, int) or tile < 1):
+        if tile is not None and (type(tile) is not int or tile < 1):
             raise SRHubError(f"tile={tile!r}: a tile is a whole number of pixels, at least 1")
         network = _network(model)
         self.name = name or _name_of(model)
@@ -89,6 +89,10 @@ class Upscaler:
         self.ensemble = ensemble
         self._precision_16_bit = "fp32" if precision == "auto" else self.precision
         self._halvings = 0
+
+    def __repr__(self) -> str:
+        ensemble = ", ensemble" if self.ensemble else ""
+        return f"<Upscaler {self.name}, x{self.scale}, {self.precision} on {self.device}{ensemble}>"
 
     def __call__(self, image: Image.Image, *, progress: Progress | None = None) -> Image.Image:
         """`image` enlarged: same mode (see `normalise`), colour profile, EXIF, text and notices.

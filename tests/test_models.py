@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import sr_hub
+from sr_hub.base import SRModel
 from sr_hub.blocks import ShuffledConv2d
 from sr_hub.bundled import bundled_models
 from sr_hub.contestants import load_contestants
@@ -48,6 +49,18 @@ def shaken(network):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
     return network.eval()
+
+
+def test_the_package_itself_gives_every_network():
+    assert set(MODELS) <= set(sr_hub.__all__)
+
+
+def test_a_network_that_does_not_say_how_far_it_sees_is_named():
+    class Silent(SRModel):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Silent has no receptive_field"):
+        _ = Silent(scale=2).receptive_field
 
 
 @pytest.mark.parametrize(("name", "scale"), EVERY)

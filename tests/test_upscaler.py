@@ -227,6 +227,11 @@ def test_sixteen_bit_pictures_are_computed_in_fp32_unless_told_otherwise(monkeyp
     assert not np.array_equal(np.asarray(bf16(noise("I;16"))), exact)
 
 
+def test_what_a_notebook_shows_says_what_will_run():
+    upscaler = Upscaler(Interpolation(scale=2), device="cpu", ensemble=True, name="twice")
+    assert repr(upscaler) == "<Upscaler twice, x2, fp32 on cpu, ensemble>"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -236,6 +241,7 @@ def test_sixteen_bit_pictures_are_computed_in_fp32_unless_told_otherwise(monkeyp
         ({"device": None}, "no device 'None'"),
         ({"precision": "fp16"}, "precision 'fp16'"),
         ({"tile": 0}, "tile=0"),
+        ({"tile": True}, "tile=True"),
         ({"tile": "64"}, "tile='64': a tile is a whole number"),
     ],
 )
