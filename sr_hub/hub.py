@@ -30,7 +30,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import validate_repo_id
 
-from sr_hub.errors import SRHubError
+from sr_hub.errors import HubError, SRHubError
 from sr_hub.files import write_text
 from sr_hub.folder import CONFIG_FILE, MAX_CONFIG_BYTES, PICKLES, WEIGHTS_FILE, read_config
 from sr_hub.retries import FAILURES, is_transient, persist, summary
@@ -84,8 +84,9 @@ def fetch(
         max_bytes: refuse a repository whose two files are larger than this together.
 
     Raises:
-        SRHubError: if the repository, the revision or a file is not there or not allowed, is too
-            large, or cannot be had whole.
+        HubError: if the repository, the revision or a file is not there or not allowed, is too
+            large, is not a model of sr_hub, or the Hub does not answer.
+        SRHubError: if two revisions are named, or a file cannot be had whole.
     """
     repo_id, at, named = repo_id.partition("@")
     if at and (revision or not named):
@@ -103,18 +104,19 @@ def fetch(
             _check_size(source, _size_on_disk(folder), max_bytes)
             return folder
         if offline:
-            raise SRHubError(
+            raise HubError(
                 f"{source} is not in the cache, and downloads are off; "
-                "there is no such folder either"
+                "there is no such folder either",
+                "offline",
             )
     try:
         return _download(source, force_download=force_download, max_bytes=max_bytes)
     except FAILURES as error:
         folder = _cached(source) if is_transient(error) and not force_download else None
         if folder is None:
-            raise SRHubError(_explain(error, source)) from error
+            raise _told(error, source) from error
         _check_size(source, _size_on_disk(folder), max_bytes)
-        logger.warning("%s; using the copy in the cache, %s", _explain(error, source), folder.name)
+        logger.warning("%s; using the copy in the cache, %s", _told(error, source), folder.name)
         return folder
 
 
@@ -131,7 +133,7 @@ def check_repo_id(repo_id: str) -> None:
     """Refuse what cannot be the id of a repository.
 
     Raises:
-        SRHubError: if `repo_id` is not of the form user/repo.
+        HubError: if `repo_id` is not of the form user/repo.
     """
     try:
         validate_repo_id(repo_id)
@@ -140,9 +142,10 @@ def check_repo_id(repo_id: str) -> None:
     else:
         repo_id_is_sound = "/" in repo_id
     if not repo_id_is_sound:
-        raise SRHubError(
+        raise HubError(
             f"{repo_id!r} is neither a folder nor a Hub id of the form user/repo; "
-            "bundled models are loaded by sr_hub.load_model"
+            "bundled models are loaded by sr_hub.load_model",
+            "no_id",
         )
 
 
@@ -152,8 +155,7 @@ def _download(source: _Source, *, force_download: bool, max_bytes: int | None) -
     for name in FILES:
         path = _download_file(source, info.sha, name, force_download=force_download)
         if name == CONFIG_FILE:
-            with called(source.repo_id, path.parent):  # before gigabytes of another library
-                read_config(path.parent)
+            _check_config(source, path.parent)  # before gigabytes of another library
     _remember(source, info.sha)
     return path.parent
 
@@ -175,17 +177,24 @@ def _check_listing(source: _Source, info: ModelInfo, max_bytes: int | None) -> N
         if name not in sizes:
             pickles = [path for path in sizes if path.endswith(PICKLES)]
             hint = f"; {pickles[0]} can hold code and is not opened" if pickles else ""
-            raise SRHubError(f"{source} has no {name}: it is not a model of sr_hub{hint}")
+            raise HubError(f"{source} has no {name}: it is not a model of sr_hub{hint}", "foreign")
     if (sizes[CONFIG_FILE] or 0) > MAX_CONFIG_BYTES:
         raise SRHubError(f"{CONFIG_FILE} of {source} is larger than {MAX_CONFIG_BYTES} bytes")
     _check_size(source, sum(sizes[name] or 0 for name in FILES), max_bytes)
 
 
+def _check_config(source: _Source, folder: Path) -> None:
+    try:
+        with called(source.repo_id, folder):
+            read_config(folder)
+    except SRHubError as error:
+        raise HubError(str(error), "foreign") from error
+
+
 def _check_size(source: _Source, total: int, max_bytes: int | None) -> None:
     if max_bytes is not None and total > max_bytes:
-        raise SRHubError(
-            f"{source} is {total / 1e6:.0f} MB; the limit here is {max_bytes / 1e6:.0f} MB"
-        )
+        size, limit = f"{total / 1e6:.0f}", f"{max_bytes / 1e6:.0f}"
+        raise HubError(f"{source} is {size} MB; the limit here is {limit} MB", "large", size, limit)
 
 
 def _size_on_disk(folder: Path) -> int:
@@ -254,16 +263,20 @@ def _forget(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _explain(error: Exception, source: _Source) -> str:
+def _told(error: Exception, source: _Source) -> SRHubError:
     if isinstance(error, GatedRepoError):
-        return f"{source} asks you to accept its terms on the Hub, and for a token"
+        message = f"{source} asks you to accept its terms on the Hub, and for a token"
+        return HubError(message, "gated")
     if isinstance(error, RepositoryNotFoundError):
-        return (
+        return HubError(
             f"{source} is not on the Hub, or is private: check the name, or give a token; "
-            "there is no such folder either"
+            "there is no such folder either",
+            "absent",
         )
     if isinstance(error, RevisionNotFoundError):
-        return f"{source.repo_id} has no branch, tag or commit {source.revision!r}"
+        return HubError(
+            f"{source.repo_id} has no branch, tag or commit {source.revision!r}", "revision"
+        )
     if is_transient(error):
-        return f"the Hub did not give {source}: {summary(error)}"
-    return f"{source} could not be loaded: {summary(error)}"
+        return HubError(f"the Hub did not give {source}: {summary(error)}", "unreachable")
+    return SRHubError(f"{source} could not be loaded: {summary(error)}")

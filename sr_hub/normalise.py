@@ -6,8 +6,7 @@ Upright, in one of five modes (`MODES`), with an `.info` that holds these keys a
 "icc_profile"  bytes, the colour profile of the pixels; absent where they are sRGB or unknown
 "exif"         bytes, the EXIF data without orientation and without tags on the file's layout
 "text"         dict of str to str, the text of a PNG file; `Upscaler` adds Software, Model, Scale
-"notices"      list of str, one for each thing that could not be kept, to be read after the file's
-               name ("holds 3 pictures..."); absent if all could be kept
+"notices"      list of `Notice`, one for each thing that could not be kept; absent if all could
 =============  ==================================================================================
 
 XMP and IPTC data are not kept. Pillow 12 holds 16 bits per channel for grey pictures only: it reads
@@ -57,8 +56,37 @@ SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 MANY = 100
 """Pictures in one file, from which on they are not counted."""
 
+NOTICES = {
+    "animation": "holds %s pictures (an animation or pages): only the first is used",
+    "page": "holds %s pictures (an animation or pages): only number %s is used",
+    "depth": "has 16 bits per channel, of which 8 are used: only grey is kept in 16 bits",
+    "transparent_grey": "has a transparent grey, which 16-bit grey cannot hold: it was dropped",
+    "exif": "has EXIF data that cannot be read: it was dropped",
+    "profile": "has a colour profile that does not fit %s: converted without it",
+}
+"""What may be said of a file, after its name."""
+
 EXIF_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 EMPTY_EXIF = len(Image.Exif().tobytes())
+
+
+class Notice(str):
+    """One thing of a file that could not be kept, as a text to be read after the file's name.
+
+    Its `kind`, a key of `NOTICES`, and `values` are enough to say the same in another language.
+    """
+
+    kind: str
+    values: tuple[str, ...]
+
+    def __new__(cls, kind: str, *values: str) -> "Notice":
+        """The text of that kind with `values` put in."""
+        notice = super().__new__(cls, NOTICES[kind] % values)
+        notice.kind, notice.values = kind, values
+        return notice
+
+    def __getnewargs__(self) -> tuple[str, ...]:
+        return self.kind, *self.values
 
 
 def normalise(image: Image.Image) -> Image.Image:
@@ -95,7 +123,7 @@ def normalise(image: Image.Image) -> Image.Image:
     return picture
 
 
-def to_srgb(image: Image.Image, profile: bytes | None, notices: list[str]) -> Image.Image:
+def to_srgb(image: Image.Image, profile: bytes | None, notices: list[Notice]) -> Image.Image:
     """The RGB picture that `image` shows: through `profile`, by a plain formula without one."""
     try:
         if image.mode == "LAB":
@@ -113,15 +141,15 @@ def to_srgb(image: Image.Image, profile: bytes | None, notices: list[str]) -> Im
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (ImageCms.PyCMSError, OSError):
-        notices.append(f"has a colour profile that does not fit {image.mode}: converted without it")
+        notices.append(Notice("profile", image.mode))
         return image.convert("RGB")
 
 
-def _in_known_mode(image: Image.Image, stored: str, notices: list[str]) -> Image.Image:
+def _in_known_mode(image: Image.Image, stored: str, notices: list[Notice]) -> Image.Image:
     mode = image.mode
     if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):
         if "transparency" in image.info:
-            notices.append("has a transparent grey, which 16-bit grey cannot hold: it was dropped")
+            notices.append(Notice("transparent_grey"))
         return Image.fromarray(np.asarray(image).astype(np.uint16))
     if mode in ("I", "F"):
         raise SRHubError(
@@ -140,16 +168,16 @@ def _in_known_mode(image: Image.Image, stored: str, notices: list[str]) -> Image
     return image.copy() if wanted == mode else image.convert(wanted)
 
 
-def _frames_and_depth(image: Image.Image, stored: str) -> list[str]:
+def _frames_and_depth(image: Image.Image, stored: str) -> list[Notice]:
     """Notices on what Pillow drops when it reads the pixels."""
     notices = []
     frames = _count(image)
     if frames > 1:
-        used = "the first" if image.tell() == 0 else f"number {image.tell() + 1}"
-        frames = frames if frames < MANY else f"{MANY}+"
-        notices.append(f"holds {frames} pictures (an animation or pages): only {used} is used")
+        held, here = str(frames) if frames < MANY else f"{MANY}+", image.tell()
+        page = Notice("page", held, str(here + 1)) if here else Notice("animation", held)
+        notices.append(page)
     if ";16" in stored and image.mode in ("RGB", "RGBA", "CMYK"):
-        notices.append("has 16 bits per channel, of which 8 are used: only grey is kept in 16 bits")
+        notices.append(Notice("depth"))
     return notices
 
 
@@ -207,7 +235,7 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _exif(image: Image.Image, notices: list[str]) -> bytes | None:
+def _exif(image: Image.Image, notices: list[Notice]) -> bytes | None:
     """The EXIF data without `LAYOUT_TAGS`, or None where nothing is left."""
     try:
         source, kept = image.getexif(), Image.Exif()
@@ -226,7 +254,7 @@ def _exif(image: Image.Image, notices: list[str]) -> bytes | None:
         # Damaged EXIF makes Pillow raise errors of many types; the pixels are sound all the same.
         damaged = True
     if damaged:
-        notices.append("has EXIF data that cannot be read: it was dropped")
+        notices.append(Notice("exif"))
         return None
     return data if len(data) > EMPTY_EXIF else None
 
