@@ -74,6 +74,7 @@ def strip(
     box: Square,
     captions: dict[str, str] | None = None,
     note: str = "",
+    truth: str = TRUTH,
 ) -> Image.Image:
     """The comparison figure of the papers.
 
@@ -87,6 +88,8 @@ def strip(
         box: what the crops show.
         captions: name -> second line below a crop, as `caption` makes it.
         note: the place to say what the captions are; broken into lines.
+        truth: what the ground truth is called. Pillow's own font, in which all is written, has
+            Latin letters only.
 
     Raises:
         SRHubError: if a result has another size, or the box is not inside.
@@ -95,7 +98,7 @@ def strip(
         if sr.shape != hr.shape:
             raise SRHubError(f"{name} is {tuple(sr.shape)}, the ground truth {tuple(hr.shape)}")
     captions = captions or {}
-    pictures = {**outputs, TRUTH: hr}
+    pictures = {**outputs, truth: hr}
     rows = 1 if len(pictures) <= 3 else 2
     columns = math.ceil(len(pictures) / rows)
     factor = max(1, round(_CELL / box.side))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sr_hub.records import RESULTS, read_results
 from sr_hub.tables import rows_of, show
+from sr_hub.webapp.i18n import texts
 from sr_hub.webapp.printed import main_report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,7 +47,9 @@ def _table(results: dict, protocol: str, metrics: tuple[str, ...], *, beside: bo
         dataset: {row.model: row.values for row in rows_of(results, dataset, protocol)}
         for dataset in datasets
     }
-    extra = {d: {r.model: r.values for r in main_report(d)} if beside else {} for d in datasets}
+    say = texts("en").__getitem__
+    printed = {d: main_report(d, say) if beside else [] for d in datasets}
+    extra = {d: {r.model: r.values for r in printed[d]} for d in datasets}
     others = list(dict.fromkeys(model for d in datasets for model in extra[d]))
     title = " / ".join(["PSNR", "SSIM", "FSIM", "RMSE"][: len(metrics)])
     head = ["model", "parameters", *(f"{d} {title}" for d in datasets)]

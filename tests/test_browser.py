@@ -454,6 +454,25 @@ def test_a_broken_file_is_one_line_and_the_page_goes_on(visit, tmp_path):
     tab.locator("#pane-0 img").wait_for()
 
 
+def test_what_gradio_has_in_english_only_is_in_the_visitors_language(visit, tmp_path, held):
+    say = texts("zh-TW")
+    (tmp_path / "letter.txt").write_text("Dear picture")
+    texture(48, 32).save(tmp_path / "photo.png")
+    tabs = [visit("upscale", language="zh-HK") for _ in range(2)]
+    tabs[1].locator("#picture input[type=file]").set_input_files(tmp_path / "letter.txt")
+    toast = tabs[1].locator("[data-testid=toast-body]")
+    toast.get_by_text(say["gradio_not_picture"] % ("letter.txt", "image/*")).wait_for()
+    assert toast.locator(".toast-title").inner_text().strip() == say["gradio_error"]
+    for tab in tabs:
+        give(tab, "picture", tmp_path / "photo.png")
+        tab.locator("#run").click()
+        assert held.begun.wait(TIMEOUT / 1000)
+    tabs[1].locator("#slider").get_by_text(say["gradio_queue"] % "1/1").wait_for()
+    held.go_on.set()
+    tabs[1].locator("#pane-2").get_by_title(say["gradio_fullscreen"]).wait_for()
+    tabs[1].locator("#picture").get_by_title(say["gradio_remove"]).wait_for()
+
+
 def test_the_language_follows_the_browser_and_then_the_choice(visit):
     tab = visit("upscale", language="zh-HK")
     title = tab.locator("h1")

@@ -12,7 +12,7 @@ from sr_hub.webapp.compare import build_compare
 from sr_hub.webapp.engine import Engine
 from sr_hub.webapp.fields import EXAMPLES
 from sr_hub.webapp.home import build_home, home_pair
-from sr_hub.webapp.i18n import texts, translations
+from sr_hub.webapp.i18n import front_end_words, texts, translations
 from sr_hub.webapp.language import LanguageScript
 from sr_hub.webapp.references import build_references
 from sr_hub.webapp.theme import LOGO, SCRIPT, STYLE, paper_and_ink
@@ -70,10 +70,11 @@ def build_app(
 
 def launch_options() -> dict[str, Any]:
     """What `build_app().launch(...)` is given."""
+    script = f"window.gradioWords = {front_end_words()};\n{SCRIPT.read_text(encoding='utf-8')}"
     return {
         "theme": paper_and_ink(),
         "css_paths": STYLE,
-        "head": f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>",
+        "head": f"<script>{script}</script>",
         "i18n": translations(),
         "app_kwargs": {"middleware": [Middleware(LanguageScript)]},
         "favicon_path": LOGO,

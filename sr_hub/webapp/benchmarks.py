@@ -60,7 +60,7 @@ class Benchmarks:
     def table(self, dataset: str, protocol: str, say: Say) -> str:
         """The stored rows as HTML, with the main report's under its own protocol."""
         ours = self.rows(dataset, protocol)
-        beside = main_report(dataset) if protocol == Protocol.REPORT else []
+        beside = main_report(dataset, say) if protocol == Protocol.REPORT else []
         if not ours and not beside:
             return f"<p class='note'>{say('benchmarks_none')}</p>"
         about = f"<b>{say('compare_protocol')} {protocol}</b>: {say(f'protocol_{protocol}')}"
@@ -82,7 +82,7 @@ class Benchmarks:
     def reports(self, dataset: str, protocol: str, say: Say) -> str:
         """The reports' own tables of a benchmark as HTML, without what `table` holds already."""
         parts = []
-        if printed := main_report(dataset):
+        if printed := main_report(dataset, say):
             about = say("benchmarks_reports_info")
             if self.rows(dataset, Protocol.REPORT):
                 about += f" {say('benchmarks_reports_met')}"
@@ -94,7 +94,7 @@ class Benchmarks:
                 parts.append(metric_table(printed, Protocol.REPORT, say, about, names))
         if cells := OTHER_REPORT.get(dataset):
             titles = [say(f"table_{name}") for name in ("method", "psnr", "ssim")]
-            line = Line("report: SRGAN (PyTorch)", cells, kind="theirs")
+            line = Line(say("benchmarks_printed") % "SRGAN (PyTorch)", cells, kind="theirs")
             parts.append(f"<h3>{say('benchmarks_other')}</h3>")
             parts.append(html_table(titles, [line], say("benchmarks_other_info")))
         return "".join(parts)

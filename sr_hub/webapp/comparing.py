@@ -102,16 +102,23 @@ class CompareHandlers:
         """The numbers of a run under another protocol: table, CSV, strip. Nothing is run again."""
         if work is None or not work.folder.exists():
             return (gr.skip(),) * 5
-        return *numbers(work, protocol, speaker(request)), *spot(work, protocol)
+        say = speaker(request)
+        return *numbers(work, protocol, say), *spot(work, protocol, say)
 
     def look(
-        self, work: Work | None, protocol: str, across: float, down: float, side: int
+        self,
+        work: Work | None,
+        protocol: str,
+        across: float,
+        down: float,
+        side: int,
+        request: gr.Request,
     ) -> tuple[Any, ...]:
         """The overview with the spot framed, the strip of the spot and its file."""
         if work is None or not work.folder.exists():
             return (gr.skip(),) * 3
         work.spot = (across, down, int(side))
-        return spot(work, protocol)
+        return spot(work, protocol, speaker(request))
 
     def point(self, work: Work | None, event: gr.SelectData) -> tuple[Any, Any]:
         """Where in the picture a click on the overview fell, in percent across and down."""
@@ -215,7 +222,7 @@ def first_look(work: Work, protocol: str, say: Say) -> tuple[Any, ...]:
         down,
         side,
         *numbers(work, protocol, say),
-        *spot(work, protocol),
+        *spot(work, protocol, say),
     )
 
 
@@ -236,7 +243,7 @@ def numbers(work: Work, protocol: str, say: Say) -> tuple[str, Any]:
     return metric_table(rows, protocol, say, about), file
 
 
-def spot(work: Work, protocol: str) -> tuple[str, str, Any]:
+def spot(work: Work, protocol: str, say: Say) -> tuple[str, str, Any]:
     """The overview with the spot framed, the strip of the spot, the strip's file."""
     across, down, side = work.spot
     size = work.results[TRUTH].size
@@ -246,8 +253,8 @@ def spot(work: Work, protocol: str) -> tuple[str, str, Any]:
         for row in measured(work, protocol)
     }
     outputs = {name: tensor_of(work, name) for name in work.order}
-    note = f"PSNR dB / SSIM of the whole picture, protocol {protocol}"
-    sheet = strip(tensor_of(work, TRUTH), outputs, box, captions, note)
+    note, truth = say("compare_strip_note") % protocol, say("compare_strip_truth")
+    sheet = strip(tensor_of(work, TRUTH), outputs, box, captions, note, truth)
     path = str(work.save(sheet, f"{work.stem}_strip.png"))
     with Image.open(work.picture(TRUTH, OVERVIEW_SIDE)) as whole:
         framed = overview(whole, Spot(box.left, box.top, box.side, box.side), size)

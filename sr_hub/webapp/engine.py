@@ -19,7 +19,7 @@ from PIL import Image
 
 from sr_hub.base import SRModel
 from sr_hub.bundled import bundled_models
-from sr_hub.errors import NoMemoryError, SRHubError
+from sr_hub.errors import HubError, NoMemoryError, SRHubError
 from sr_hub.files import is_folder
 from sr_hub.folder import read_config
 from sr_hub.interpolate import load_with_fidelity, name_at, pair_of, split_fidelity
@@ -286,10 +286,12 @@ class Engine:
         if mixed := split_fidelity(name):
             return load_with_fidelity(*mixed, self._folders)
         if not _HUB_ID.fullmatch(name) or is_folder(name):
-            raise VisitorError("no_hub_id", repr(name))
+            raise VisitorError("hub_no_id", repr(name))
         try:
             # Without this machine's token: a visitor sees public repositories only.
             return load_model(name, token=False, max_bytes=HUB_MODEL_BYTES)
+        except HubError as error:
+            raise VisitorError(f"hub_{error.reason}", name, *error.values) from None
         except SRHubError as error:
             raise VisitorError("not_loaded", str(error)) from None
 

@@ -2,12 +2,13 @@
 
 What a page holds from the start is a mark that the browser replaces: `text("upscale_title")` for a
 label or a value, `everywhere(...)` for HTML with several texts in it. What an answer of the server
-holds is written in the language of the request: `speaker(request)`.
+holds is written in the language of the request: `speaker(request)`. The package below speaks
+English; what it tells a visitor comes with its kind, which has a text of its own here: `Notice`,
+`HubError`. What gradio's front end says in English only is replaced in the browser.
 """
 
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Callable
 from functools import cache
@@ -16,6 +17,7 @@ from pathlib import Path
 import gradio as gr
 
 from sr_hub.errors import SRHubError
+from sr_hub.normalise import Notice
 
 LANGUAGES = {"en": "English", "zh-TW": "繁體中文", "zh-CN": "简体中文"}
 """Locale names, as browsers and gradio spell them, and what a reader calls them."""
@@ -23,8 +25,12 @@ LANGUAGES = {"en": "English", "zh-TW": "繁體中文", "zh-CN": "简体中文"}
 COOKIE = "sr_hub_language"
 """What a page's language is called in cookies and in the browser's storage."""
 
-ENDED = "common.complete"
-"""What gradio's front end lets screen readers say when a run ends; it has no words for it."""
+HEARD = {
+    "common.complete": ("message_done",),
+    "common.progress": ("message_progress",),
+    "status.queue_position": ("message_queued", "{position}", "{size}"),
+}
+"""What gradio lets screen readers say without Chinese words for it, or any -> ours, with values."""
 
 TOAST_SECONDS = 30
 """How long an error stays on the page: long enough to be read and acted on."""
@@ -46,7 +52,8 @@ def translations() -> gr.I18n:
     """What `launch(i18n=...)` wants; complete once the pages are built."""
     words = {language: dict(texts(language)) for language in LANGUAGES}
     for spoken in words.values():
-        spoken[ENDED] = spoken["message_done"]
+        for key, (name, *values) in HEARD.items():
+            spoken[key] = spoken[name] % tuple(values)
     return gr.I18n(**words)
 
 
@@ -75,6 +82,20 @@ def in_browser(key: str) -> str:
     return f"() => ({words})[document.documentElement.lang]"
 
 
+def front_end_words() -> str:
+    """Language -> what gradio's front end says in English only -> what it is to say, as JSON.
+
+    In both texts %s stands for a value.
+    """
+    english = {key: words for key, words in texts("en").items() if key.startswith("gradio_")}
+    words = {
+        language: {english[key]: texts(language)[key] for key in english}
+        for language in LANGUAGES
+        if language != "en"
+    }
+    return json.dumps(words)
+
+
 def language_of(request: gr.Request | None) -> str:
     """The language of the page that sent a request: its cookie, else what its browser accepts."""
     if request is None:
@@ -99,13 +120,9 @@ def message(name: str, request: gr.Request | None, *values: str) -> str:
     return notice % values if values else notice
 
 
-def retold(notice: str, request: gr.Request | None) -> str:
-    """A notice of `sr_hub.normalise`, which speaks English, in the language of the request."""
-    notices = {key: text for key, text in texts("en").items() if key.startswith("notice_")}
-    for key, english in notices.items():
-        if found := re.fullmatch(re.escape(english).replace("%s", "(.+)"), notice):
-            return speaker(request)(key) % found.groups()
-    return notice
+def retold(notice: Notice, request: gr.Request | None) -> str:
+    """A notice on a file in the language of the request."""
+    return speaker(request)(f"notice_{notice.kind}") % notice.values
 
 
 class VisitorError(SRHubError):
@@ -122,8 +139,8 @@ class VisitorError(SRHubError):
 
 
 def told(error: SRHubError, request: gr.Request | None) -> gr.Error:
-    """The notice of an error; the package's own errors are in English only."""
-    words = str(error)
-    if isinstance(error, VisitorError):
-        words = message(error.name, request, *error.values)
+    """The notice of an error; of one that the app does not know only the first words are ours."""
+    if not isinstance(error, VisitorError):
+        error = VisitorError("failed", str(error))
+    words = message(error.name, request, *error.values)
     return gr.Error(words, duration=TOAST_SECONDS, print_exception=False)

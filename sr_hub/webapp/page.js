@@ -1,5 +1,6 @@
 /* What gradio's front end leaves out, for every page: pages that scroll over a slider, a slider that
-   keys move, one run for a double click, names for those who hear the page. */
+   keys move, one run for a double click, names for those who hear the page, words in the language of
+   the page where it has English ones only (window.gradioWords; %s stands for a value). */
 (() => {
   const SLIDER = ".slider-wrap", HANDLE = "[data-testid=slider]";
 
@@ -58,6 +59,24 @@
     frame.scrollLeft = event.target.clientHeight * whole.naturalWidth / whole.naturalHeight;
   }, true);
 
+  const WORDS = Object.entries(window.gradioWords[document.documentElement.lang] ?? {}).map(
+    ([english, own]) => [
+      new RegExp(`^${english.replace(/[.|()]/g, "\\$&").replaceAll("%s", "(.+)")}$`), own]);
+  const translated = (said) => {
+    for (const [english, own] of WORDS) {
+      const found = said.trim().match(english);
+      if (found) return found.slice(1).reduce((text, part) => text.replace("%s", () => part), own);
+    }
+  };
+  const SPEAKING = "[data-testid=toast-body], [data-testid=status-tracker]";
+  const translate = (node) => {
+    const texts = document.createNodeIterator(node, NodeFilter.SHOW_TEXT);
+    for (let text; (text = texts.nextNode());) {
+      const own = text.parentElement?.closest(SPEAKING) && translated(text.data);
+      if (own) text.data = `${own} `;
+    }
+  };
+
   const set = (element, name, value) => {
     if (value && element.getAttribute(name) !== value) element.setAttribute(name, value);
   };
@@ -79,12 +98,20 @@
     }
     document.querySelectorAll(".gallery-item:has(img)").forEach((example) =>
       set(example, "aria-label", decodeURI(example.querySelector("img").src).split("/").pop()));
+    for (const attribute of WORDS.length ? ["title", "aria-label"] : [])
+      document.querySelectorAll(`[${attribute}]`).forEach((element) =>
+        set(element, attribute, translated(element.getAttribute(attribute))));
     document.querySelectorAll("#said").forEach((notice) => set(notice, "role", "status"));
   };
   let named = false;
-  new MutationObserver(() => {
-    if (named) return;
+  new MutationObserver((changes) => {
+    const all = (type) => changes.filter((change) => change.type === type);
+    if (WORDS.length) {
+      all("characterData").forEach(({ target }) => translate(target));
+      all("childList").forEach(({ addedNodes }) => addedNodes.forEach(translate));
+    }
+    if (named || !all("childList").length) return;
     named = true;
     requestAnimationFrame(() => { named = false; name(); });
-  }).observe(document.documentElement, { childList: true, subtree: true });
+  }).observe(document.documentElement, { childList: true, characterData: true, subtree: true });
 })();

@@ -1,6 +1,7 @@
 """What the reports themselves printed, digit by digit, to stand beside our measurements."""
 
 from sr_hub.tables import Row
+from sr_hub.webapp.i18n import Say
 
 MAIN_REPORT: dict[str, dict[str, tuple[float, float, float, float]]] = {
     "Set5": {
@@ -36,11 +37,11 @@ MEANT = {"Ours": "RRIM (“Ours”)"}
 """What a name of the tables stands for, where it would say another thing elsewhere."""
 
 
-def main_report(dataset: str) -> list[Row]:
+def main_report(dataset: str, say: Say) -> list[Row]:
     """The main report's rows of one benchmark, named as there; none if it has no such table."""
     return [
         Row(
-            f"report: {MEANT.get(name, name)}",
+            say("benchmarks_printed") % MEANT.get(name, name),
             dict(zip(("rmse", "psnr", "ssim", "fsim"), values, strict=True)),
         )
         for name, values in MAIN_REPORT.get(dataset, {}).items()

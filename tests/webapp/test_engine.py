@@ -13,6 +13,7 @@ import torch
 
 pytest.importorskip("gradio", reason="the app needs gradio (extra `app`)")
 
+from huggingface_hub import HfApi
 from webapp_parts import run_compare, run_upscale, texture
 
 import sr_hub
@@ -72,10 +73,36 @@ def test_a_public_hub_model_runs_and_a_private_one_is_not_reached(hub, models, o
 def test_a_hub_model_that_is_too_large_is_not_downloaded(hub, models, offer, monkeypatch):
     load_model(models["srgan-x4"]).push_to_hub("user/large-x4")
     monkeypatch.setattr(engine, "HUB_MODEL_BYTES", 1000)
-    with pytest.raises(VisitorError, match=r"user/large-x4 is .* the limit here") as refused:
+    with pytest.raises(VisitorError, match=r"user/large-x4 .* at most 0 MB") as refused:
         offer.upscaler("user/large-x4")
-    assert refused.value.name == "not_loaded"
+    assert refused.value.name == "hub_large"
     assert not hub.count("GET /cdn/")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("user/none-x4", "absent"),
+        ("user/srgan-x4@v9", "revision"),
+        ("user/no-files", "foreign"),
+        ("user/another-library", "foreign"),
+        ("user/srgan-x4", "unreachable"),
+        ("user--me/srgan-x4", "no_id"),
+    ],
+)
+def test_why_the_hub_gives_no_model_is_known(hub, models, offer, name, reason):
+    load_model(models["srgan-x4"]).push_to_hub("user/srgan-x4")
+    HfApi().create_repo("user/no-files")
+    HfApi().create_repo("user/another-library")
+    for file in ("config.json", "model.safetensors"):
+        HfApi().upload_file(
+            path_or_fileobj=b"{}", path_in_repo=file, repo_id="user/another-library"
+        )
+    if reason == "unreachable":
+        hub.fail("500", times=99)
+    with pytest.raises(VisitorError, match=name) as refused:
+        offer.upscaler(name)
+    assert refused.value.name == f"hub_{reason}"
 
 
 def test_a_hub_model_runs_at_a_revision_and_its_file_is_named_without_it(hub, offer, tmp_path):

@@ -1,8 +1,11 @@
 """The texts of the app, and its notices, in the language of the visitor."""
 
+import json
+import pickle
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,8 +22,9 @@ from webapp_parts import (  # noqa: E402
 )
 
 from sr_hub import tables, webapp  # noqa: E402
-from sr_hub.errors import SRHubError  # noqa: E402
+from sr_hub.errors import HubError, HubReason, SRHubError  # noqa: E402
 from sr_hub.metrics import Protocol  # noqa: E402
+from sr_hub.normalise import NOTICES, Notice  # noqa: E402
 from sr_hub.webapp import (  # noqa: E402
     comparing,
     engine,
@@ -47,7 +51,9 @@ def test_every_text_is_used_somewhere():
     built |= {f"nav_{page}" for page in theme.PAGES}
     built |= {f"protocol_{protocol}{form}" for protocol in Protocol for form in ("", "_short")}
     built |= {f"table_{column}" for column in tables.COLUMNS}
-    built |= {key for key in i18n.texts("en") if key.startswith("notice_")}
+    built |= {f"notice_{kind}" for kind in NOTICES}
+    built |= {f"message_hub_{reason}" for reason in get_args(HubReason)}
+    built |= {key for key in i18n.texts("en") if key.startswith("gradio_")}
     for key in i18n.texts("en").keys() - built:
         assert key in source or f'"{key.split("_", 1)[1]}"' in source, key
 
@@ -98,17 +104,99 @@ def test_refused_pictures_are_refused_in_the_visitors_language(offer, tmp_path, 
         assert all(part in refused.value.message for part in words)
 
 
-def test_a_hub_model_that_fails_is_told_in_the_visitors_language(offer, truth, monkeypatch):
-    def fail(name, **options):
-        raise SRHubError(f"{name} has no config.json")
-
-    monkeypatch.setattr(engine, "load_model", fail)
+def visitors():
+    """A visitor of each language, and how they read it."""
     for language in i18n.LANGUAGES:
         visitor = SimpleNamespace(session_hash="v", cookies={i18n.COOKIE: language}, headers={})
+        yield visitor, i18n.texts(language).__getitem__
+
+
+ABSENT = HubError("user/x4 is not on the Hub, or is private: give a token", "absent")
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "values"),
+    [
+        (ABSENT, "hub_absent", ("user/x4",)),
+        (
+            HubError("user/x4 is 340 MB", "large", "340", "200"),
+            "hub_large",
+            ("user/x4", "340", "200"),
+        ),
+        (SRHubError("weights.bin is damaged"), "not_loaded", ("weights.bin is damaged",)),
+    ],
+)
+def test_why_a_model_is_not_loaded_is_told_in_the_visitors_language(
+    offer, truth, monkeypatch, error, name, values
+):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(engine, "load_model", fail)
+    for visitor, say in visitors():
         with pytest.raises(gr.Error) as refused:
-            run_compare(offer, truth, models=["user/empty"], visitor=visitor)
-        frame = i18n.texts(language)["message_not_loaded"]
-        assert refused.value.message == frame % "user/empty has no config.json"
+            run_compare(offer, truth, models=["user/x4"], visitor=visitor)
+        assert refused.value.message == say(f"message_{name}") % values
+
+
+def test_every_reason_of_the_hub_has_words_in_every_language():
+    for reason in get_args(HubReason):
+        for visitor, _ in visitors():
+            values = ("user/x4", "340", "200")[: 3 if reason == "large" else 1]
+            assert "user/x4" in i18n.message(f"hub_{reason}", visitor, *values)
+
+
+def test_an_error_that_the_app_does_not_know_follows_words_of_the_visitors_language(
+    offer, truth, monkeypatch
+):
+    def fail(*_, **__):
+        raise SRHubError("its weights are bad")
+
+    monkeypatch.setattr(engine.Upscaler, "__call__", fail)
+    messages = []
+    for visitor, _ in visitors():
+        with pytest.raises(gr.Error) as refused:
+            run_compare(offer, truth, visitor=visitor)
+        messages.append(refused.value.message)
+    assert messages == [
+        "its weights are bad",
+        "無法完成：its weights are bad",
+        "无法完成：its weights are bad",
+    ]
+
+
+def test_notices_of_the_package_are_the_english_ones_of_the_app_and_reach_other_processes():
+    english = i18n.texts("en")
+    assert {key: text for key, text in english.items() if key.startswith("notice_")} == {
+        f"notice_{kind}": text for kind, text in NOTICES.items()
+    }
+    notice = pickle.loads(pickle.dumps(Notice("page", "3", "2")))
+    assert notice == "holds 3 pictures (an animation or pages): only number 2 is used"
+    chinese = [i18n.retold(notice, visitor) for visitor, _ in visitors()][1:]
+    assert chinese == [
+        "含有 3 張圖片（動畫或多頁）：只使用第 2 張",
+        "含有 3 张图片（动画或多页）：只使用第 2 张",
+    ]
+
+
+def test_what_is_drawn_into_the_strip_has_letters_that_its_font_has(offer, truth, monkeypatch):
+    drawn, strip = [], comparing.strip
+
+    def draw(*arguments):
+        drawn.append(arguments[-2:])
+        return strip(*arguments)
+
+    monkeypatch.setattr(comparing, "strip", draw)
+    for visitor, _ in visitors():
+        run_compare(offer, truth, visitor=visitor)
+    assert drawn[0] == ("PSNR dB / SSIM of the whole picture, protocol y", "ground truth")
+    assert drawn[1:] == [("PSNR dB / SSIM, y", "GT")] * 2
+
+
+def test_the_browser_is_given_words_for_what_gradio_says_in_english_only():
+    words = json.loads(i18n.front_end_words())
+    assert words["zh-TW"]["Error"] == "錯誤" and words["zh-CN"]["Error"] == "错误"
+    assert "gradioWords" in webapp.launch_options()["head"]
 
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
