@@ -61,6 +61,10 @@ NOTICES = {
     "page": "holds %s pictures (an animation or pages): only number %s is used",
     "depth": "has 16 bits per channel, of which 8 are used: only grey is kept in 16 bits",
     "transparent_grey": "has a transparent grey, which 16-bit grey cannot hold: it was dropped",
+    "colours": (
+        "has a gamma or primaries of its own (gAMA, cHRM), which are dropped: its colours will "
+        "look different; give it a colour profile first"
+    ),
     "exif": "has EXIF data that cannot be read: it was dropped",
     "profile": "has a colour profile that does not fit %s: converted without it",
 }
@@ -181,7 +185,7 @@ def _frames_and_depth(image: Image.Image, stored: str) -> list[Notice]:
     return notices
 
 
-def _colours_of_png(image: Image.Image) -> list[str]:
+def _colours_of_png(image: Image.Image) -> list[Notice]:
     """A notice on a gamma or primaries beside sRGB's, which viewers follow and no result keeps.
 
     As viewers do, it passes over them beside a colour profile or the mark of sRGB.
@@ -195,10 +199,7 @@ def _colours_of_png(image: Image.Image) -> list[str]:
     )
     if not differs:
         return []
-    return [
-        "has a gamma or primaries of its own (gAMA, cHRM), which are dropped: its colours will "
-        "look different; give it a colour profile first"
-    ]
+    return [Notice("colours")]
 
 
 def _count(image: Image.Image) -> int:
