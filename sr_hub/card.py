@@ -3,7 +3,7 @@
 A card is a function of a Hub folder and of the stored results. Beside the config and the weights a
 folder may hold
 
-- `training.json`: how the weights came about; `TRAINING` lists its keys, each of them optional;
+- `training.json`: how the weights came about, as `facts.py` says;
 - `source.json`: where foreign weights came from, as `convert.py` writes it;
 - `speed.json`: seconds and memory, as `bench` measures them;
 - `comparison.png`: a picture by bicubic and by the model.
@@ -12,17 +12,16 @@ Results are those of `eval` for exactly these weights, found by their checksum. 
 `model_card.md`, a Jinja template.
 """
 
-import difflib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from huggingface_hub import ModelCard
 
-from sr_hub.errors import SRHubError
-from sr_hub.files import write_text
-from sr_hub.folder import SOURCE_FILE, SPEED_FILE, TRAINING_FILE, WEIGHTS_FILE
+from sr_hub.errors import SRHubError, first_line
+from sr_hub.facts import DEGRADATIONS, TRAINING, plain_fact, read_facts, read_training
+from sr_hub.folder import SOURCE_FILE, SPEED_FILE, WEIGHTS_FILE
 from sr_hub.front_matter import front_matter
 from sr_hub.papers import papers_of
 from sr_hub.provenance import sha256
@@ -31,81 +30,6 @@ from sr_hub.tables import LPIPS_DEFINITION, markdown_table, rows_of
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
 PICTURE_FILE = "comparison.png"
-
-TRAINING = {
-    "recipe": "recipe",
-    "start_from": "started from",
-    "base_model": "started from (Hub id)",
-    "steps": "steps",
-    "hours": "hours",
-    "cpu_seconds": "CPU-seconds",
-    "gpu_seconds": "GPU-seconds",
-    "hardware": "hardware",
-    "batch": "batch",
-    "losses": "losses, with their weights",
-    "losses_on_the_way": "losses on the way there",
-    "loss": "loss at the end",
-    "seconds_per_epoch": "seconds for 200 steps",
-    "seed": "seed",
-    "validation": "validation",
-    "commit": "commit of the code",
-}
-"""Keys of `training.json` and what a card calls them.
-
-More keys: "about", a sentence or two on this checkpoint; "command", what was run, parts of it
-separated by semicolons; "data", a list of {"name", "pictures", "licences", "url"}; "datasets", Hub
-ids of them; "license" and "license_link" of the weights; "tags" and "language", for the search of
-the Hub; "degradation", how the small pictures were made, by its name in `DEGRADATIONS` or in words;
-"code_url", the address of a Git repository from which pip installs this package. A "base_model"
-without an owner is of the owner of the card's repository. "losses" with a weight for "adversarial"
-makes it the card of a GAN.
-"""
-
-DEGRADATIONS = {
-    "bicubic": "the antialiased bicubic of the literature",
-    "real": "blur, resizing, noise and JPEG of random strength, each left out now and then",
-}
-
-KEYS = {
-    *TRAINING,
-    "about",
-    "code_url",
-    "command",
-    "data",
-    "datasets",
-    "degradation",
-    "language",
-    "library_name",
-    "license",
-    "license_link",
-    "license_name",
-    "pipeline_tag",
-    "tags",
-}
-"""All keys of `training.json`."""
-
-KINDS = {
-    "about": (str, "a text"),
-    "base_model": (str, "a text"),
-    "command": (str, "a text"),
-    "data": (list, "a list of objects"),
-    "datasets": (str | list, "a text or a list of texts"),
-    "degradation": (str, "a text"),
-    "language": (str | list, "a text or a list of texts"),
-    "license": (str, "a text"),
-    "losses": (dict, "an object of numbers"),
-    "tags": (list, "a list of texts"),
-}
-"""What some of these keys must hold, for a card to be made of it."""
-
-ITEMS = {
-    "data": (dict, 'objects like {"name": "x"}'),
-    "datasets": (str, "texts"),
-    "language": (str, "texts"),
-    "losses": (int | float, "numbers"),
-    "tags": (str, "texts"),
-}
-"""What must be in those of them that hold several."""
 
 DATA_ENTRY = {"name": "not named", "pictures": None, "licences": None, "url": None}
 """What an entry of "data" says where it says nothing."""
@@ -136,7 +60,9 @@ class NetworkFacts:
     output_size: tuple[int, int]
     """Height and width."""
     declared: dict[str, Any]
-    """Facts that its class states for all weights, like "license" and "tags"."""
+    """Facts that its class states for all weights, like "license", "tags" and "repo_url"."""
+    template: str | None = None
+    """Its class's own Jinja template of a card, in place of `model_card.md`."""
 
 
 def card_text(
@@ -145,6 +71,7 @@ def card_text(
     *,
     repo_id: str | None = None,
     results: Path = RESULTS,
+    card_values: dict[str, Any] | None = None,
 ) -> str:
     """The card of the checkpoint in `folder`, front matter and text.
 
@@ -153,10 +80,17 @@ def card_text(
         network: what its network says of itself.
         repo_id: the name by which readers load it; the folder's own name by default.
         results: folder with the JSON files of `eval`.
+        card_values: what the template of the network's own class asks for besides.
 
     Raises:
-        SRHubError: if a JSON file of the folder cannot be read, or holds what is none of `KINDS`.
+        SRHubError: if a JSON file of the folder cannot be read or holds something else, or the
+            template of the class has a mistake.
     """
+    if card_values and network.template is None:
+        raise SRHubError(
+            f"model_card_kwargs fill a model_card_template, and {network.architecture} has none: "
+            'what is known of the weights goes into facts, like facts={"license": "mit"}'
+        )
     training, source = read_training(folder), read_facts(folder / SOURCE_FILE)
     repo_id = repo_id or folder.resolve().name
     name = repo_id.rsplit("/", 1)[-1]
@@ -165,17 +99,16 @@ def card_text(
     measured = measured_by(checksum, results)
     losses = training.get("losses", {})
     is_gan = bool(losses.get("adversarial"))
-    facts = {**network.declared, **source, **training}
+    facts = _over_each_other(network.declared, source, training)
     degradation = training.get("degradation")
+    metadata = front_matter(repo_id, network.architecture, network.scale, facts, measured)
     values = {
-        "front_matter": front_matter(
-            repo_id, network.architecture, network.scale, facts, measured
-        ).to_yaml(),
+        "front_matter": metadata.to_yaml(),
         "name": name,
         "repo_id": repo_id,
         "network": network,
         "is_ours": network.module.startswith(f"{__package__}."),
-        "code_url": facts.get("code_url"),
+        **{key: facts.get(key) for key in ("code_url", "repo_url", "docs_url", "paper_url")},
         "arguments": ", ".join(f"{key}={value!r}" for key, value in network.arguments.items()),
         "about": training.get("about"),
         "picture": PICTURE_FILE if (folder / PICTURE_FILE).is_file() else None,
@@ -199,7 +132,27 @@ def card_text(
         "papers": papers_of(network.architecture, is_gan=is_gan),
         "cites_report": not source and network.module.startswith(f"{__package__}."),
     }
-    return _template().render(values)
+    if network.template is None:
+        return _template().render(values)
+    try:
+        card = ModelCard.from_template(
+            metadata, template_str=network.template, **{**values, **(card_values or {})}
+        )
+    except (jinja2.TemplateError, TypeError, ValueError) as error:
+        raise SRHubError(
+            f"model_card_template of {network.architecture}: {first_line(error)}"
+        ) from None
+    return str(card)
+
+
+def _over_each_other(*layers: dict[str, Any]) -> dict[str, Any]:
+    """What the last layer says of each key; the name and the link of a licence are of its own."""
+    facts: dict[str, Any] = {}
+    for layer in layers:
+        if "license" in layer:
+            facts = {k: v for k, v in facts.items() if k not in ("license_name", "license_link")}
+        facts |= layer
+    return facts
 
 
 def _table(measured: Measured, protocol: str) -> dict[str, str]:
@@ -226,31 +179,6 @@ def _license_text(facts: dict[str, Any]) -> str:
     return f"[{facts['license']}]({link})" if link else facts["license"]
 
 
-def plain_fact(value: object) -> str:
-    """A value of `training.json` as a card has it."""
-    if isinstance(value, dict):
-        items = [(k, f"{v:g}" if isinstance(v, int | float) else v) for k, v in value.items()]
-        return ", ".join(f"{key} {item}" for key, item in items)
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def read_facts(path: Path) -> dict[str, Any]:
-    """What a JSON file of a Hub folder says; nothing if it is not there.
-
-    Raises:
-        SRHubError: if it is not a JSON object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise SRHubError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise SRHubError(f"{path} is not a JSON object")
-    return content
-
-
 def read_speeds(folder: Path) -> list[dict[str, Any]]:
     """The measurements in the `speed.json` of a Hub folder; none if it is not there.
 
@@ -264,58 +192,6 @@ def read_speeds(folder: Path) -> list[dict[str, Any]]:
     ):
         raise SRHubError(f'{path}: "speeds" is not a list of what `bench --store` writes')
     return rows
-
-
-def read_training(folder: Path) -> dict[str, Any]:
-    """What the `training.json` of a Hub folder says; nothing if it is not there.
-
-    Raises:
-        SRHubError: if it is not a JSON object, or holds what is none of `KINDS`.
-    """
-    training = read_facts(folder / TRAINING_FILE)
-    _check_kinds(training, folder / TRAINING_FILE)
-    return training
-
-
-def add_facts(folder: Path, facts: dict[str, Any]) -> None:
-    """Put `facts` into the `training.json` of a Hub folder, over what it says under these keys.
-
-    Raises:
-        SRHubError: as `check_facts`, or if the file cannot be read or written.
-    """
-    check_facts(facts)
-    path = folder / TRAINING_FILE
-    write_text(path, json.dumps({**read_facts(path), **facts}, indent=2) + "\n")
-
-
-def check_facts(facts: dict[str, Any]) -> None:
-    """Refuse what is not for `training.json`.
-
-    Raises:
-        SRHubError: if `facts` are not plain JSON with finite numbers, have a key that no card
-            reads, or hold what is none of `KINDS`.
-    """
-    try:
-        json.dumps({**facts}, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise SRHubError(f"facts are a dict of plain JSON values: {error}") from None
-    for key in facts:
-        if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(KEYS))}"
-            raise SRHubError(f"facts: no key {key!r} is known; {hint}")
-    _check_kinds(facts, "facts")
-
-
-def _check_kinds(facts: dict[str, Any], where: object) -> None:
-    for key, (kind, description) in KINDS.items():
-        if key in facts and not isinstance(facts[key], kind):
-            raise SRHubError(f'{where}: "{key}" is {facts[key]!r}, not {description}')
-    for key, (kind, description) in ITEMS.items():
-        value = facts.get(key, ())
-        for item in value.values() if isinstance(value, dict) else value:
-            if not isinstance(item, kind):
-                raise SRHubError(f'{where}: "{key}" holds {item!r}, not {description}')
 
 
 def _template() -> jinja2.Template:

@@ -93,8 +93,15 @@ def name_of(folder: Path) -> str:
     return Path(*folder.parts[-2:]).as_posix() if _is_generator(folder.name) else folder.name
 
 
-def load_folder(network: type[Network], folder: Path) -> Network:
+def load_folder(
+    network: type[Network], folder: Path, arguments: dict[str, Any] | None = None
+) -> Network:
     """The `network` that a Hub folder holds, in evaluation mode, on the CPU, in float32.
+
+    Args:
+        network: the class.
+        folder: with config and weights.
+        arguments: of the class, in place of what the config says.
 
     Raises:
         SRHubError: if the folder holds another architecture, lacks a file, or its config or
@@ -108,11 +115,13 @@ def load_folder(network: type[Network], folder: Path) -> Network:
             "sr_hub.load_model finds the class by itself"
         )
     path = folder / WEIGHTS_FILE
+    given = f" with the given {', '.join(arguments)}" if arguments else ""
+    config |= arguments or {}
     try:
         with safe_open(path, framework="pt") as weights:
             names = weights.keys()
             shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
-            model = build_for(network, config, shapes, folder / CONFIG_FILE, path)
+            model = build_for(network, config, shapes, folder / CONFIG_FILE, path, given)
             tensors = {name: weights.get_tensor(name) for name in shapes}
     except FileNotFoundError:
         raise SRHubError(f"{folder} has no {WEIGHTS_FILE}{_pickles_hint(folder)}") from None

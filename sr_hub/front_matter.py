@@ -5,6 +5,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from sr_hub.hub import is_repo_id
 from sr_hub.records import Measured
 
 TAGS = ("super-resolution", "image-super-resolution")
@@ -29,7 +30,7 @@ def front_matter(
         repo_id: the name by which readers load it.
         architecture: the class of its network.
         scale: enlargement factor.
-        facts: what the class, `source.json` and `training.json` say; `sr_hub.card.TRAINING` lists
+        facts: what the class, `source.json` and `training.json` say; `sr_hub.facts.TRAINING` lists
             the keys.
         measured: the results of these weights.
     """
@@ -43,21 +44,13 @@ def front_matter(
         library_name=facts.get("library_name", "sr_hub"),
         pipeline_tag=facts.get("pipeline_tag", "image-to-image"),
         tags=list(dict.fromkeys(tags)),
-        base_model=_base_model(facts, repo_id),
+        base_model=base if is_repo_id(base := facts.get("base_model")) else None,
         datasets=facts.get("datasets"),
         metrics=sorted({result.metric_type for result in results}) or None,
         model_name=repo_id.rsplit("/", 1)[-1] if results else None,
         eval_results=results or None,
         ignore_metadata_errors=False,
     )
-
-
-def _base_model(facts: dict[str, Any], repo_id: str) -> str | None:
-    """The Hub id of what the weights were started from; a bare name is one of the same owner."""
-    base, owner = facts.get("base_model"), repo_id.rpartition("/")[0]
-    if base and "/" not in base:
-        return f"{owner}/{base}" if owner else None
-    return base
 
 
 def _eval_results(measured: Measured, scale: int) -> list[EvalResult]:

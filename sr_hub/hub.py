@@ -129,19 +129,22 @@ def called(name: str, folder: Path) -> Iterator[None]:
         raise SRHubError(str(error).replace(str(folder), name)) from error
 
 
+def is_repo_id(name: object) -> bool:
+    """Whether a name has the form "user/repo"."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return isinstance(name, str) and "/" in name
+
+
 def check_repo_id(repo_id: str) -> None:
     """Refuse what cannot be the id of a repository.
 
     Raises:
         HubError: if `repo_id` is not of the form user/repo.
     """
-    try:
-        validate_repo_id(repo_id)
-    except HFValidationError:
-        repo_id_is_sound = False
-    else:
-        repo_id_is_sound = "/" in repo_id
-    if not repo_id_is_sound:
+    if not is_repo_id(repo_id):
         raise HubError(
             f"{repo_id!r} is neither a folder nor a Hub id of the form user/repo; "
             "bundled models are loaded by sr_hub.load_model",

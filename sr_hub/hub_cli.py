@@ -50,8 +50,13 @@ def push_command(
     ] = None,
     branch: Annotated[str | None, typer.Option(help="Branch to commit to; else main.")] = None,
     keep_card: Annotated[
-        bool, typer.Option("--keep-card", help="Leave the card that the repository has.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--keep-card/--new-card",
+            help="Leave the card that the repository has, or write it anew; else one that was "
+            "edited is left.",
+        ),
+    ] = None,
 ) -> None:
     """Upload a model with its card to the Hub, in one commit."""
     from sr_hub.bundled import hub_folder

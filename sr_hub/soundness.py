@@ -1,12 +1,14 @@
 """Whether a config and weights make a network, found out before anything large is allocated.
 
 The config's keys and types are compared with the arguments of the network, and the sizes of the
-weights with the network as it would be, built on the "meta" device.
+weights with the network as it would be, built on the "meta" device. `network` is always an
+`SRModel`, whose mixin tells how arguments of other types are written.
 """
 
 import inspect
 import math
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -32,6 +34,7 @@ def build_for(
     shapes: dict[str, tuple[int, ...]],
     config_path: Path,
     weights_path: Path,
+    given: str = "",
 ) -> Network:
     """The `network` of a config on the "meta" device, if weights of those shapes are its own.
 
@@ -41,13 +44,15 @@ def build_for(
         shapes: of each tensor of the weights, by its name.
         config_path: where the config is from, for errors.
         weights_path: where the weights are from, for errors.
+        given: which arguments are not of the config, in words, for errors.
 
     Raises:
         SRHubError: if the config is not one of the network, or not one of these weights.
     """
-    _check_arguments(network, config, config_path, shapes)
-    model = _build_on_meta(network, config, config_path, len(shapes))
-    _compare(weights_path, shapes, stored_tensors(model))
+    origin = f"{config_path}{given}"
+    _check_arguments(network, config, origin, shapes)
+    model = _build_on_meta(network, config, origin, len(shapes))
+    _compare(f"{weights_path} does not fit its config{given}", shapes, stored_tensors(model))
     return model
 
 
@@ -57,36 +62,61 @@ def stored_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _check_arguments(
-    network: type[nn.Module], config: dict[str, Any], path: Path, shapes: dict[str, tuple[int, ...]]
+    network: type[nn.Module],
+    config: dict[str, Any],
+    origin: str,
+    shapes: dict[str, tuple[int, ...]],
 ) -> None:
     """Refuse what the network's `__init__` does not take, and numbers beyond its weights.
 
     No width, depth or kernel of a network is larger than the count of its weights.
     """
-    parameters = _parameters(network)
+    parameters = parameters_of(network)
     limit = max(MIN_LIMIT, sum(math.prod(shape) for shape in shapes.values()))
     for key, value in config.items():
         if key not in parameters:
-            raise SRHubError(f'{path} has "{key}", which {network.__name__} does not know')
+            raise SRHubError(f'{origin} has "{key}", which {network.__name__} does not know')
         annotation = parameters[key].annotation
         if annotation is inspect.Parameter.empty:
-            raise SRHubError(f'{path}: "{key}" of {network.__name__} has no type annotation')
+            raise SRHubError(f'{origin}: "{key}" of {network.__name__} has no type annotation')
         kind, optional = _without_none(annotation)
         if value is None and optional:
+            continue
+        if _is_coded(network, kind):
+            _check_leaves(value, limit, f'{origin}: "{key}"')
             continue
         fits = type(value) is kind or (kind is float and type(value) is int)
         if not fits or (kind is float and not math.isfinite(value)):
             wanted = str(annotation) if optional else getattr(kind, "__name__", str(kind))
-            raise SRHubError(f'{path}: "{key}" is {_short(value)}, not a {wanted}')
+            raise SRHubError(f'{origin}: "{key}" is {_short(value)}, not a {wanted}')
         if kind is int and abs(value) > limit:
             raise SRHubError(
-                f'{path}: "{key}" is {_short(value)}, but the weights are only {limit} numbers'
+                f'{origin}: "{key}" is {_short(value)}, but the weights are only {limit} numbers'
             )
         if kind is str and len(value) > MAX_TEXT:
-            raise SRHubError(f'{path}: "{key}" is longer than {MAX_TEXT} characters')
+            raise SRHubError(f'{origin}: "{key}" is longer than {MAX_TEXT} characters')
 
 
-def _parameters(network: type[nn.Module]) -> dict[str, inspect.Parameter]:
+def _is_coded(network: type[nn.Module], kind: object) -> bool:
+    """Whether the Hub's mixin writes such arguments as JSON: dataclasses, and by `coders`."""
+    coded = (*network._hub_mixin_coders,)
+    return inspect.isclass(kind) and (is_dataclass(kind) or issubclass(kind, coded))
+
+
+def _check_leaves(value: object, limit: int, what: str) -> None:
+    """Refuse numbers and texts in the JSON of an argument that no config of its own could have."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_leaves(item, limit, what)
+    elif isinstance(value, str) and len(value) > MAX_TEXT:
+        raise SRHubError(f"{what} holds more than {MAX_TEXT} characters")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise SRHubError(f"{what} holds {value}")
+    elif isinstance(value, int) and abs(value) > limit:
+        raise SRHubError(f"{what} holds {_short(value)}, but the weights are only {limit} numbers")
+
+
+def parameters_of(network: type[nn.Module]) -> dict[str, inspect.Parameter]:
     """What the network's `__init__` takes by name, with what its `**options` hand to a parent's."""
     found: dict[str, inspect.Parameter] = {}
     for owner in network.__mro__:
@@ -135,18 +165,26 @@ class _Budget(TorchFunctionMode):
 
 
 def _build_on_meta(
-    network: type[Network], config: dict[str, Any], path: Path, tensors: int
+    network: type[Network], config: dict[str, Any], origin: str, tensors: int
 ) -> Network:
+    parameters = parameters_of(network)
     try:
         with torch.device("meta"), _Budget(tensors):
-            return network(**config)
-    except (SRHubError, RuntimeError, TypeError, ValueError, OverflowError) as error:
+            decoded = {
+                key: network._decode_arg(parameters[key].annotation, value)
+                for key, value in config.items()
+            }
+            return network(**decoded)
+    except (
+        *(SRHubError, RuntimeError, TypeError, ValueError, OverflowError),
+        *(AttributeError, LookupError),  # of decoders
+    ) as error:
         raise SRHubError(
-            f"{path} does not describe a {network.__name__}: {first_line(error)}"
+            f"{origin} does not describe a {network.__name__}: {first_line(error)}"
         ) from None
 
 
-def _compare(path: Path, shapes: dict[str, tuple[int, ...]], expected: dict[str, Tensor]) -> None:
+def _compare(misfit: str, shapes: dict[str, tuple[int, ...]], expected: dict[str, Tensor]) -> None:
     missing, extra = sorted(expected.keys() - shapes), sorted(shapes.keys() - expected)
     if missing or extra:
         parts = [
@@ -154,12 +192,11 @@ def _compare(path: Path, shapes: dict[str, tuple[int, ...]], expected: dict[str,
             for names, word in ((missing, "missing"), (extra, "unexpected"))
             if names
         ]
-        raise SRHubError(f"{path} does not fit its config: {' and '.join(parts)}")
+        raise SRHubError(f"{misfit}: {' and '.join(parts)}")
     for name, shape in shapes.items():
         if shape != tuple(expected[name].shape):
             raise SRHubError(
-                f"{path} does not fit its config: {name} is {_size(shape)}, "
-                f"not {_size(expected[name].shape)}"
+                f"{misfit}: {name} is {_size(shape)}, not {_size(expected[name].shape)}"
             )
 
 

@@ -1,32 +1,52 @@
 """Hub folders to the Hub: what of a folder goes up, under whose name, in one commit."""
 
 import logging
-from collections.abc import Collection, Mapping
+import tempfile
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub import (
+    CommitInfo,
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    hf_hub_download,
+)
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import filter_repo_objects
 
 from sr_hub.bundled import EXTRAS, extras
-from sr_hub.card import PICTURE_FILE, NetworkFacts, card_text
+from sr_hub.card import PICTURE_FILE
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.retries import FAILURES, persist, summary
+from sr_hub.seal import read_card, sealed, stays
 
 logger = logging.getLogger(__name__)
+
+Patterns = list[str] | str | None
+"""Of file names, like "*.png", as the Hub's client takes them."""
 
 
 def upload_folder(
     folder: Path,
-    network: NetworkFacts,
+    card: Callable[[str], object],
     repo_id: str,
     *,
+    message: str,
     private: bool | None = None,
     token: str | bool | None = None,
     branch: str | None = None,
-    commit_message: str | None = None,
-    create_pr: bool = False,
-    keep_card: bool = False,
+    create_pr: bool | None = None,
+    keep_card: bool | None = None,
+    allow_patterns: Patterns = None,
+    ignore_patterns: Patterns = None,
+    delete_patterns: Patterns = None,
 ) -> CommitInfo:
     """Put a sound Hub folder on the Hub; `publish.push_folder` tells what goes up.
 
@@ -34,37 +54,90 @@ def upload_folder(
 
     Args:
         folder: config, weights and what may lie beside them.
-        network: what its network says of itself, for the card.
+        card: what the card says, for the full name of the repository.
         repo_id: "user/repo", or "repo" for the owner of the token.
+        message: first line of the commit.
         private: make a new repository private (True) or public (False).
         token: a Hub token, True for the stored one.
         branch: branch to commit to; the main branch by default.
-        commit_message: first line of the commit.
         create_pr: open a pull request instead of changing the branch.
-        keep_card: keep the card that the repository has, or else the one in the folder.
+        keep_card: True keeps the card that the repository has, or else the one in the folder, False
+            writes it anew. By default a card that was edited goes up from the folder, or else stays
+            in the repository, and any other is written anew.
+        allow_patterns: of all that would go up, only what matches one of these.
+        ignore_patterns: of all that would go up, nothing that matches one of these.
+        delete_patterns: what the repository has and matches one of these goes, in the same commit.
 
     Raises:
-        SRHubError: if the Hub refuses, or cannot be reached.
+        SRHubError: if the patterns leave out config or weights, or the Hub refuses, or cannot be
+            reached.
     """
+    _check_whole(allow_patterns, ignore_patterns)
     repo_id = full_id(repo_id, token=token)
     files: dict[str, Path | bytes] = {name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE)}
     files |= {path.name: path for path in extras(folder)}
-    if keep_card and has_card(repo_id, revision=branch, token=token):
-        logger.info("%s keeps its card", repo_id)
-    elif keep_card and (folder / CARD_FILE).is_file():
-        files[CARD_FILE] = folder / CARD_FILE
-    else:
-        files[CARD_FILE] = card_text(folder, network, repo_id=repo_id).encode()
+    known = {*files, *EXTRAS, PICTURE_FILE, CARD_FILE}
+    goes = {
+        *filter_repo_objects(known, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns)
+    }
+    stay = set()
+    if CARD_FILE in goes:
+        there = None if keep_card is False else card_on_hub(repo_id, revision=branch, token=token)
+        text = _card_to_send(folder, card, repo_id, there, keep_card)
+        if text is None:
+            stay = {CARD_FILE}
+        else:
+            files[CARD_FILE] = text
+    replaced = goes & {*EXTRAS, PICTURE_FILE}
     return upload(
-        files,
+        {name: content for name, content in files.items() if name in goes},
         repo_id,
-        replaced=(*EXTRAS, PICTURE_FILE) if CARD_FILE in files else EXTRAS,
-        message=commit_message or f"Upload {network.architecture} x{network.scale}",
+        replaced=replaced if CARD_FILE in files else replaced - {PICTURE_FILE},
+        message=message,
         private=private,
         revision=branch,
         token=token,
-        create_pr=create_pr,
+        create_pr=bool(create_pr),
+        delete_patterns=delete_patterns,
+        stay=stay,
     )
+
+
+def _check_whole(allow_patterns: Patterns, ignore_patterns: Patterns) -> None:
+    needed = (CONFIG_FILE, WEIGHTS_FILE)
+    given = {"allow_patterns": allow_patterns, "ignore_patterns": ignore_patterns}
+    for argument, patterns in given.items():
+        for name in {*needed}.difference(filter_repo_objects(needed, **{argument: patterns})):
+            raise SRHubError(
+                f"{argument} leaves out {name}: a model goes up with config and weights; single "
+                "files go up by huggingface_hub.upload_file"
+            )
+
+
+def _card_to_send(
+    folder: Path,
+    card: Callable[[str], object],
+    repo_id: str,
+    there: str | None,
+    keep: bool | None,
+) -> Path | bytes | None:
+    """The card of the folder, or one that is written now; None where the repository's stays."""
+    here = read_card(folder / CARD_FILE)
+    if keep is None and stays(here, keep):
+        gone = f", in place of the one that {repo_id} has" if stays(there, keep) else ""
+        if here != there:
+            logger.warning("%s goes up as it was edited%s", folder / CARD_FILE, gone)
+        return folder / CARD_FILE
+    if stays(there, keep):
+        if not keep:
+            logger.warning(
+                "%s keeps its %s, which was edited and may tell of other weights; "
+                "keep_card=False (--new-card) writes it anew",
+                repo_id,
+                CARD_FILE,
+            )
+        return None
+    return folder / CARD_FILE if stays(here, keep) else sealed(str(card(repo_id))).encode()
 
 
 def full_id(repo_id: str, *, token: str | bool | None = None) -> str:
@@ -94,6 +167,8 @@ def upload(
     revision: str | None = None,
     token: str | bool | None = None,
     create_pr: bool = False,
+    delete_patterns: Patterns = None,
+    stay: Collection[str] = (),
 ) -> CommitInfo:
     """Put `files` (path in the repository -> content) on the Hub in one commit.
 
@@ -109,6 +184,8 @@ def upload(
         revision: branch to commit to; the main branch by default.
         token: a Hub token, True for the stored one.
         create_pr: open a pull request instead of changing the branch.
+        delete_patterns: paths that match one of these are deleted likewise.
+        stay: paths that are not deleted, whatever they match.
 
     Raises:
         SRHubError: if the Hub refuses, or cannot be reached.
@@ -121,10 +198,12 @@ def upload(
             raise SRHubError(f"{name} exists and is public; give another name, or make it private")
         if revision not in (None, "main") and not revision.startswith("refs/"):
             api.create_branch(name, branch=revision, exist_ok=True)
-        there = api.list_repo_files(name, revision=revision)
+        there = {*api.list_repo_files(name, revision=revision)}
+        matched = filter_repo_objects(there, allow_patterns=delete_patterns or [])
+        goes = (there & {*replaced} | {*matched}) - {*files, *stay, ".gitattributes"}
         operations = [
             *(CommitOperationAdd(path, content) for path, content in files.items()),
-            *(CommitOperationDelete(path) for path in {*replaced}.difference(files) & {*there}),
+            *(CommitOperationDelete(path) for path in sorted(goes)),
         ]
         return api.create_commit(
             name, operations, commit_message=message, revision=revision, create_pr=create_pr
@@ -137,15 +216,28 @@ def upload(
         raise SRHubError(f"{repo_id} was not uploaded: {_explain(error)}") from error
 
 
-def has_card(repo_id: str, *, revision: str | None = None, token: str | bool | None = None) -> bool:
-    """Whether a repository has a card; one that does not exist has none.
+def card_on_hub(
+    repo_id: str, *, revision: str | None = None, token: str | bool | None = None
+) -> str | None:
+    """The card of a repository; None if it has none, or does not exist.
+
+    Of a branch that is not there it is the card of the main branch, from which it will be made.
 
     Raises:
         SRHubError: if the Hub cannot be asked.
     """
-    api = HfApi(token=token)
     try:
-        return persist(lambda: api.file_exists(repo_id, CARD_FILE, revision=revision))
+        with tempfile.TemporaryDirectory() as folder:
+            path = persist(
+                lambda: hf_hub_download(
+                    repo_id, CARD_FILE, revision=revision, token=token, local_dir=folder
+                )
+            )
+            return read_card(Path(path))
+    except RevisionNotFoundError:
+        return card_on_hub(repo_id, token=token) if revision else None
+    except (RepositoryNotFoundError, RemoteEntryNotFoundError):
+        return None
     except FAILURES as error:
         raise SRHubError(
             f"the Hub did not say if {repo_id} has a card: {_explain(error)}"

@@ -18,6 +18,7 @@ from sr_hub.models import ESPCN, MODELS, RRIM, load_model
 from sr_hub.papers import papers_of
 from sr_hub.publish import write_card
 from sr_hub.records import FORMAT, write_results
+from sr_hub.seal import sealed
 from sr_hub.tables import LPIPS_DEFINITION
 
 TRAINING = {
@@ -98,12 +99,18 @@ def test_what_is_special_about_a_checkpoint_stands_above_its_use(folder):
     assert text.index("A tenth of the paper's size.") < text.index("## Use")
 
 
-@pytest.mark.parametrize(
-    ("repo_id", "base_model"), [("anna/rrim-gan-x4", "anna/rrim-x4"), (None, None)]
-)
-def test_a_base_model_without_an_owner_is_of_the_same_owner(folder, repo_id, base_model):
+@pytest.mark.parametrize("repo_id", ["anna/rrim-gan-x4", None])
+def test_a_base_model_without_an_owner_is_told_and_not_linked(folder, repo_id):
     (folder / "training.json").write_text(json.dumps(TRAINING | {"base_model": "rrim-x4"}))
-    assert card_of(folder, repo_id=repo_id).data.base_model == base_model
+    card = card_of(folder, repo_id=repo_id)
+    assert card.data.base_model is None and "| base model | rrim-x4 |" in card.text
+
+
+def test_a_base_model_that_is_given_is_a_hub_id(tmp_path):
+    for name in ("rrim-x4", "a/b/c", "user/"):
+        with pytest.raises(SRHubError, match=f"\"base_model\" is '{name}', not a Hub id like"):
+            ESPCN().save_pretrained(tmp_path / "new", facts={"base_model": name})
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_model_index_holds_the_results_of_exactly_these_weights(folder, tmp_path):
@@ -260,7 +267,7 @@ def test_the_use_that_the_card_shows_works(folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", bundled_models())
 def test_a_bundled_card_is_the_one_that_would_be_written_now(name):
     folder = bundled_models()[name]
-    renewed = card_text(folder, load_model(folder).network_facts())
+    renewed = sealed(str(load_model(folder).generate_model_card(folder)))
     written = (folder / CARD_FILE).read_text(encoding="utf-8")
     assert written == renewed, "renew it: python -m sr_hub card"
 
@@ -328,9 +335,21 @@ def test_a_card_says_what_the_class_states_and_the_weights_may_say_otherwise(tmp
     assert card.data.license == "cc0-1.0" and "| these weights | cc0-1.0 |" in card.text
 
 
+def test_the_name_and_the_link_of_a_licence_are_not_said_of_another(tmp_path):
+    class Own(ESPCN, license="other", license_name="moth", license_link="https://a.b/moth"):
+        pass
+
+    assert Own().generate_model_card().data.license_link == "https://a.b/moth"
+    Own().save_pretrained(tmp_path, facts={"license": "mit"})
+    data = ModelCard.load(tmp_path / CARD_FILE).data
+    assert (data.license, data.get("license_name"), data.get("license_link")) == ("mit", None, None)
+
+
 def test_a_card_says_where_to_get_the_code(folder):
-    hint = "pip install git+https://huggingface.co/spaces/USER/SPACE"
-    assert hint in card_of(folder).text
+    text = card_of(folder).text
+    hint = "Where its code is was not stated when this card was made"
+    assert "Needs the Python package `sr_hub`" in text and hint in text
+    assert "http" not in text.split("## Use")[1].split("## What")[0]
     (folder / "training.json").write_text('{"code_url": "https://a.b/sr_hub"}')
     text = card_of(folder).text
     assert "pip install git+https://a.b/sr_hub`" in text and hint not in text
@@ -339,7 +358,7 @@ def test_a_card_says_where_to_get_the_code(folder):
 def test_facts_are_given_where_a_network_is_saved_and_add_up(tmp_path):
     ESPCN().save_pretrained(tmp_path, repo_id="user/x", facts={"license": "mit", "steps": 1000})
     ESPCN().save_pretrained(
-        tmp_path, facts={"base_model": "espcn-x4", "datasets": ["user/moths"], "steps": 2000}
+        tmp_path, facts={"base_model": "user/espcn-x4", "datasets": ["user/moths"], "steps": 2000}
     )
     assert "| steps | 2,000 |" in (tmp_path / CARD_FILE).read_text()
     data = ModelCard(card_text(tmp_path, ESPCN().network_facts(), repo_id="user/x")).data

@@ -365,12 +365,32 @@ def test_everybody_may_read_what_is_saved(folder):
     assert modes == {(folder / "other").stat().st_mode}
 
 
-def test_saving_renews_the_card_or_keeps_it_on_request(folder):
-    (folder / CARD_FILE).write_text("by hand")
-    load_model(folder).save_pretrained(folder, keep_card=True)
-    assert (folder / CARD_FILE).read_text() == "by hand"
-    load_model(folder).save_pretrained(folder)
-    assert (folder / CARD_FILE).read_text().startswith("---\n")
+def test_saving_renews_a_card_that_nobody_touched_and_keeps_an_edited_one(folder, caplog):
+    card, model = folder / CARD_FILE, load_model(folder)
+    model.save_pretrained(folder, facts={"license": "mit"})
+    assert "license: mit" in card.read_text() and not caplog.text
+    card.write_bytes(card.read_bytes().replace(b"\n", b"\r\n"))  # as Git does on Windows
+    model.save_pretrained(folder, facts={"license": "cc0-1.0"})
+    assert "license: cc0-1.0" in card.read_text() and not caplog.text
+
+    own = card.read_text() + "A remark by hand.\n"
+    for text in (own, own.replace("license: cc0-1.0", "license: mit"), "by hand", ""):
+        card.write_text(text)
+        caplog.clear()
+        model.save_pretrained(folder)
+        assert card.read_text() == text
+        assert f"{card} was edited and stays; keep_card=False writes it anew" in caplog.text
+    caplog.clear()
+    model.save_pretrained(folder, keep_card=True)
+    assert card.read_text() == "" and not caplog.text
+    model.save_pretrained(folder, keep_card=False)
+    assert card.read_text().startswith("---\n")
+
+
+def test_a_card_that_nobody_touched_can_be_kept(folder):
+    before = (folder / CARD_FILE).read_text()
+    load_model(folder).save_pretrained(folder, facts={"license": "mit"}, keep_card=True)
+    assert (folder / CARD_FILE).read_text() == before
 
 
 @pytest.mark.parametrize("name", bundled_models())

@@ -163,6 +163,7 @@ def test_a_repository_of_pickles_or_of_nothing_is_refused_by_name(hub):
 
 def test_a_size_limit_holds_before_the_download(hub):
     small().push_to_hub("user/rrim-x4")
+    hub.requests.clear()
     with pytest.raises(SRHubError, match="the limit here is 0 MB"):
         load_model("user/rrim-x4", max_bytes=1000)
     assert hub.count("resolve") == 0

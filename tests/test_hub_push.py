@@ -28,8 +28,8 @@ def test_saving_pushes_on_request(hub, tmp_path):
     with pytest.raises(SRHubError, match="private is an option of push_to_hub=True"):
         model.save_pretrained(tmp_path / "own", private=True)
     for push in (False, True):
-        with pytest.raises(SRHubError, match="config is no option of save_pretrained: leave it"):
-            model.save_pretrained(tmp_path / "other", config={}, push_to_hub=push)
+        with pytest.raises(SRHubError, match="path is no option of save_pretrained: leave it"):
+            model.save_pretrained(tmp_path / "other", path="x", push_to_hub=push)
     assert not (tmp_path / "other").exists()
 
 
@@ -94,7 +94,8 @@ def test_a_bundled_model_goes_up_with_what_is_known_of_it(hub):
     assert {k: v for k, v in files.items() if k != CARD_FILE} == {
         k: v for k, v in others.items() if k != CARD_FILE
     }
-    assert files[CARD_FILE].replace(b"mine", b"theirs") == others[CARD_FILE]
+    card, other = (each[CARD_FILE].rpartition(b"<!--")[0] for each in (files, others))
+    assert card.replace(b"mine", b"theirs") == other
 
 
 def test_a_bundled_model_that_is_saved_first_goes_up_the_same(hub, tmp_path):
@@ -195,30 +196,60 @@ def test_without_the_right_to_write_nothing_is_pushed(hub):
     assert not hub.repos
 
 
-def test_a_push_renews_the_card_or_keeps_it_on_request(hub, tmp_path):
+def edit_on_the_hub(name, remark, branch=None):
+    edited = ModelCard.load(name)
+    edited.text += f"\n{remark}\n"
+    HfApi().upload_file(
+        path_or_fileobj=str(edited).encode(),
+        path_in_repo=CARD_FILE,
+        repo_id=name,
+        revision=branch,
+    )
+
+
+def test_a_push_keeps_a_card_that_was_edited_on_the_hub_unless_told_otherwise(
+    hub, tmp_path, caplog
+):
     small().save_pretrained(tmp_path / "folder")
     push_folder(tmp_path / "folder", "user/rrim-x4")
-    api = HfApi()
-    edited = ModelCard.load("user/rrim-x4")
-    edited.text += "\nA remark by hand.\n"
-    api.upload_file(
-        path_or_fileobj=str(edited).encode(), path_in_repo=CARD_FILE, repo_id="user/rrim-x4"
-    )
+    small().push_to_hub("rrim-x4", facts={"license": "mit"})
+    assert b"license: mit" in pushed(hub, "user/rrim-x4")[CARD_FILE], "renewed: nobody edited it"
+    edit_on_the_hub("user/rrim-x4", "A remark by hand.")
 
     for name in ("user/rrim-x4", "rrim-x4"):
         small().push_to_hub(name, keep_card=True)
-        assert "A remark by hand." in ModelCard.load("user/rrim-x4").text
-    push_folder(tmp_path / "folder", "user/rrim-x4", keep_card=True)
-    assert "A remark by hand." in ModelCard.load("user/rrim-x4").text
+        assert not caplog.text
+    small().push_to_hub("user/rrim-x4", delete_patterns="*")
+    assert "user/rrim-x4 keeps its README.md, which was edited" in caplog.text
     push_folder(tmp_path / "folder", "user/rrim-x4")
-    assert "A remark by hand." not in ModelCard.load("user/rrim-x4").text
+    small().push_to_hub("user/rrim-x4", branch="trial")
+    for branch in ("main", "trial"):
+        assert b"A remark by hand." in pushed(hub, "user/rrim-x4", branch)[CARD_FILE]
+    small().push_to_hub("user/rrim-x4", keep_card=False)
+    assert b"A remark by hand." not in pushed(hub, "user/rrim-x4")[CARD_FILE]
+
+
+def test_a_card_that_was_edited_in_the_folder_goes_up_as_it_is(hub, tmp_path, caplog):
+    folder, model = tmp_path / "folder", small()
+    model.save_pretrained(folder)
+    for text in ("First.", "Second."):
+        (folder / CARD_FILE).write_text(text)
+        push_folder(folder, "user/one")
+        assert pushed(hub, "user/one")[CARD_FILE] == text.encode()
+        model.save_pretrained(folder, push_to_hub=True, repo_id="user/two")
+        assert pushed(hub, "user/two")[CARD_FILE] == text.encode()
+    assert "goes up as it was edited, in place of the one that user/one has" in caplog.text
+    line = ["push", str(folder), "user/one", "--new-card"]
+    assert CliRunner().invoke(app, line).exit_code == 0
+    assert b'Upscaler("user/one")' in pushed(hub, "user/one")[CARD_FILE]
 
 
 def test_a_card_is_not_renewed_because_the_hub_did_not_answer(hub):
     small().push_to_hub("user/rrim-x4")
     hub.fail("500", f"resolve/.*{CARD_FILE}", times=1000)
-    with pytest.raises(SRHubError, match="did not say if user/rrim-x4 has a card"):
-        small().push_to_hub("user/rrim-x4", keep_card=True)
+    for keep in (None, True):
+        with pytest.raises(SRHubError, match="did not say if user/rrim-x4 has a card"):
+            small().push_to_hub("user/rrim-x4", keep_card=keep)
     assert len(hub.repo("user/rrim-x4").commits) == 2
 
 

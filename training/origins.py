@@ -5,7 +5,7 @@ from typing import Any
 
 from sr_hub.base import SRModel
 from sr_hub.bundled import hub_folder
-from sr_hub.card import read_training
+from sr_hub.facts import read_training
 from sr_hub.folder import TRAINING_FILE, name_of, run_around
 from training.push import told_of_run
 

@@ -6,14 +6,15 @@ which the card tells) and `metrics.json` (its validation). `--dry-run` writes th
 
 import argparse
 import json
+import logging
 import math
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from sr_hub.card import plain_fact, read_facts
 from sr_hub.errors import SRHubError
+from sr_hub.facts import check_facts, plain_fact, read_facts
 from sr_hub.files import write_text
 from sr_hub.folder import (
     CARD_FILE,
@@ -26,6 +27,7 @@ from sr_hub.folder import (
 )
 from sr_hub.models import load_model
 from sr_hub.publish import push_folder, write_card
+from sr_hub.seal import read_card, stays
 from sr_hub.upload import full_id
 from training.checkpoint import LAST_FILE, read_state
 from training.command import command
@@ -41,6 +43,8 @@ from training.parts import (
 )
 from training.recipes_gan import EPOCH
 from training.validation import badness
+
+logger = logging.getLogger(__name__)
 
 
 @command
@@ -63,13 +67,20 @@ def main(arguments: list[str] | None = None) -> int:
     add(
         "--keep-card",
         action="store_true",
+        default=None,
         help="leave the card that the repository has, or else the one in the folder",
+    )
+    add(
+        "--new-card",
+        dest="keep_card",
+        action="store_false",
+        help="write the card anew though somebody edited it",
     )
     add("--dry-run", action="store_true", help="write the folder, upload nothing")
     options = parser.parse_args(arguments)
     repo_id = _repo_id(options.repo, dry_run=options.dry_run)
     out = options.out or options.run / "push"
-    keeps = options.keep_card and (out / CARD_FILE).is_file()
+    card_stays = stays(read_card(out / CARD_FILE), options.keep_card)
     folder = gather(
         options.run,
         out,
@@ -77,8 +88,10 @@ def main(arguments: list[str] | None = None) -> int:
         facts=options.facts,
         half=options.half,
     )
-    if not keeps:
+    if not card_stays:
         write_card(folder, repo_id=repo_id)
+    elif options.dry_run and not options.keep_card:
+        logger.warning("%s was edited and stays; --new-card writes it anew", out / CARD_FILE)
     if options.dry_run:
         sys.stdout.write(f"{folder}\n")
         return 0
@@ -180,7 +193,7 @@ def row_of_model(run: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def training_facts(
     parts: list[Part], row: dict[str, Any], log: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What a card says of the training: `sr_hub.card.TRAINING` lists the keys.
+    """What a card says of the training: `sr_hub.facts.TRAINING` lists the keys.
 
     Args:
         parts: those of the run that led to the generator.
@@ -263,7 +276,9 @@ def _read_facts(path: Path | None) -> dict[str, Any]:
         return {}
     if not path.is_file():
         raise SRHubError(f"no file {path}")
-    return read_facts(path)
+    facts = read_facts(path)
+    check_facts(facts)
+    return facts
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

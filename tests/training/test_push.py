@@ -219,17 +219,18 @@ def test_push_makes_one_commit_that_loads(finished: Path, tmp_path: Path, hub):
 
 
 @pytest.mark.parametrize("more", [[], ["--half"]])
-def test_push_keeps_a_card_that_was_edited_on_request(finished, tmp_path, hub, more):
+def test_push_keeps_a_card_that_was_edited_unless_told_otherwise(finished, tmp_path, hub, more):
     card = tmp_path / "hub" / "README.md"
     line = [str(finished), "tiny-x4", "--out", str(tmp_path / "hub"), *more]
-    assert push.main([*line, "--dry-run", "--keep-card"]) == 0
+    assert push.main([*line, "--dry-run"]) == 0
     assert 'Upscaler("user/tiny-x4")' in card.read_text()
     card.write_text(card.read_text() + "\nA remark by hand.\n")
-    assert push.main([*line, "--keep-card"]) == 0
-    repo = hub.repo("user/tiny-x4")
-    assert repo.commits[repo.branches["main"]]["README.md"] == card.read_bytes()
-    assert "A remark by hand." in card.read_text()
-    assert push.main(line) == 0
+    for keep in ([], ["--keep-card"]):
+        assert push.main([*line, *keep]) == 0
+        repo = hub.repo("user/tiny-x4")
+        assert repo.commits[repo.branches["main"]]["README.md"] == card.read_bytes()
+        assert "A remark by hand." in card.read_text()
+    assert push.main([*line, "--new-card"]) == 0
     assert "A remark by hand." not in card.read_text()
 
 

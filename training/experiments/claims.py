@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from sr_hub.bundled import bundled_models
-from sr_hub.card import read_facts
 from sr_hub.errors import SRHubError
+from sr_hub.facts import read_facts
 from sr_hub.files import write_text
 from sr_hub.folder import TRAINING_FILE
 from sr_hub.metrics import REPORT_PEAK, Protocol
