@@ -26,10 +26,10 @@ from sr_hub.records import FORMAT
 
 Values = dict[str, float]
 Job = tuple[str, str]
-"""A model, and a protocol or `LPIPS`."""
+"""A model, and a protocol or `LPIPS_KEY`."""
 Distance = Callable[[Tensor, Tensor], float]
 
-LPIPS = "lpips"
+LPIPS_KEY = "lpips"
 
 _STARTING = threading.Lock()
 """Held while PyTorch's number of threads is not what it was."""
@@ -67,17 +67,17 @@ def score(
     """
     protocols = [parse_protocol(protocol) for protocol in protocols]
     truth = fsim.describe(hr[0]) if Protocol.REPORT in protocols else None
-    jobs = [(model, protocol) for model in outputs for protocol in (*protocols, LPIPS)]
+    jobs = [(model, protocol) for model in outputs for protocol in (*protocols, LPIPS_KEY)]
 
     def number(job: tuple[str, str]) -> Values:
         model, protocol = job
-        if protocol == LPIPS:
-            return {LPIPS: lpips(outputs[model], hr)} if lpips else {}
+        if protocol == LPIPS_KEY:
+            return {LPIPS_KEY: lpips(outputs[model], hr)} if lpips else {}
         return measure(outputs[model], hr, protocol, scale, truth=truth)
 
     values = dict(zip(jobs, _side_by_side(number, jobs), strict=True))
     table = {
-        str(protocol): {m: values[m, protocol] | values[m, LPIPS] for m in outputs}
+        str(protocol): {m: values[m, protocol] | values[m, LPIPS_KEY] for m in outputs}
         for protocol in protocols
     }
     return table

@@ -1,9 +1,9 @@
 """The scores by JPEG quality on which the app's advice rests."""
 
-import pytest
 import torch
 from training_runs import write_pictures
 
+from sr_hub.lpips import LPIPS
 from sr_hub.models import RRIM
 from training.data import Pictures
 from training.experiments import compressed
@@ -29,7 +29,11 @@ def test_stronger_compression_has_lower_scores_and_the_better_network_is_bold(tm
     assert row.startswith("| not compressed | **") and row.count("**") == 4
 
 
-def test_a_pictures_own_pixels_go_through_the_file():
-    image = torch.full((1, 3, 16, 16), 0.5)
-    assert compressed.through_jpeg(image, 95) == pytest.approx(0.5, abs=0.01)
-    assert compressed.through_jpeg(image, 95).shape == image.shape
+def test_the_command_prints_a_row_for_each_quality(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(LPIPS, "__init__", lambda self, weights: None)
+    monkeypatch.setattr(LPIPS, "__call__", lambda self, sr, hr: 0.5)
+    monkeypatch.setattr(compressed, "load_model", lambda name: RRIM(scale=4, **TINY).eval())
+    assert compressed.main(["--val", str(write_pictures(tmp_path / "val"))]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| JPEG quality | rrim-x4 | rrim-real-x4 |"
+    assert len(lines) == 2 + len(compressed.QUALITIES) and "| 75 |" in lines[8]

@@ -7,6 +7,7 @@ import torch
 from training_runs import write_pictures
 
 from sr_hub.errors import SRHubError
+from sr_hub.lpips import LPIPS
 from sr_hub.models import RRIM
 from training.data import Pictures
 from training.experiments import leads, share
@@ -47,6 +48,19 @@ def test_a_lead_is_as_sure_as_the_pictures_agree():
     mean, sure = leads.lead([0.1, 0.2, 0.3])
     assert mean == pytest.approx(0.2)
     assert sure == pytest.approx(0.2 / (0.1 / 3**0.5))
+
+
+def test_the_command_compares_saved_models(psnr, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(LPIPS, "__init__", lambda self, weights: None)
+    monkeypatch.setattr(LPIPS, "__call__", lambda self, sr, hr: wants_brighter(sr, hr))
+    names = []
+    for name, amount in (("psnr", 0.0), ("gan", 0.2), ("rival", 0.1)):
+        brighter(psnr, amount).save_pretrained(tmp_path / name)
+        names.append(str(tmp_path / name))
+    pictures = write_pictures(tmp_path / "val")
+    assert share.main([*names, "--val", str(pictures), "--shares", "0", "1"]) == 0
+    table = capsys.readouterr().out
+    assert len(table.splitlines()) == 4 and table.count("**") == 2
 
 
 def test_the_share_whose_least_sure_lead_is_the_surest_is_taken():

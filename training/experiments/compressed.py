@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from sr_hub.base import SRModel
-from sr_hub.evaluate import LPIPS
 from sr_hub.image import from_tensor, to_tensor
+from sr_hub.lpips import LPIPS
 from sr_hub.models import load_model
 from training.command import command
 from training.config import TrainConfig

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from sr_hub.base import SRModel
 from sr_hub.errors import SRHubError
-from sr_hub.evaluate import LPIPS, score
+from sr_hub.evaluate import LPIPS_KEY, score
 from sr_hub.interpolate import interpolate
+from sr_hub.lpips import LPIPS
 from sr_hub.metrics import METRICS, Protocol
 from sr_hub.models import load_model
 from training.command import command
@@ -28,7 +29,7 @@ from training.steps import Context
 from training.validation import Distance, enlarge, validation_pair
 
 SHARES = (0.85, 0.875, 0.9, 0.925, 0.95, 0.975, 1.0)
-MEASURES = (*METRICS, LPIPS)
+MEASURES = (*METRICS, LPIPS_KEY)
 
 
 @command
