@@ -7,16 +7,14 @@ arguments and the key "architecture", the name of the class), `model.safetensors
 Nothing here knows about pictures, devices or tiles: see `image.py` and `upscaler.py`.
 """
 
-import copy
 import inspect
 from typing import ClassVar
 
-import torch
 from huggingface_hub.hub_mixin import DEFAULT_MODEL_CARD
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from sr_hub.card import NetworkFacts
+from sr_hub.cost import multiply_adds
 from sr_hub.errors import SRHubError
 from sr_hub.hub_model import HubModel
 
@@ -63,10 +61,7 @@ class SRModel(nn.Module, HubModel):
 
     def multiply_adds(self, height: int, width: int) -> int:
         """Multiply-adds of the convolutions for one input of `height` x `width` pixels."""
-        network = copy.deepcopy(self).to("meta").float().eval()
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            network(torch.empty(1, 3, height, width, device="meta", dtype=torch.float32))
-        return counter.get_total_flops() // 2
+        return multiply_adds(self, height, width)
 
     @property
     def upload_message(self) -> str:

@@ -13,6 +13,7 @@ Results are those of `eval` for exactly these weights, found by their checksum. 
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,7 @@ def read_speeds(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+@cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         trim_blocks=True,

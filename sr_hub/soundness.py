@@ -143,7 +143,8 @@ class _Budget(TorchFunctionMode):
     """Ends the building of a network that makes far more tensors than its weights are.
 
     Only calls that make a tensor are counted and ended: to stop one that puts a state back, like
-    the end of `torch.no_grad`, would leave that state behind.
+    the end of `torch.no_grad`, would leave that state behind. Random weights are not drawn: for
+    tensors without values torch would import its whole compiler first, which takes seconds.
     """
 
     MAKERS = frozenset(
@@ -161,6 +162,8 @@ class _Budget(TorchFunctionMode):
             self.left -= 1
             if self.left < 0:
                 raise SRHubError("it has many more layers than the weights")
+        if func is Tensor.normal_ and args[0].is_meta:
+            return args[0]
         return func(*args, **(kwargs or {}))
 
 
