@@ -91,6 +91,11 @@ class _LiveBytes(TorchDispatchMode):
         self.live = self.peak = 0
         self._known = WeakIdKeyDictionary()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: torch would import its whole compiler, a second or more, in order to stay out of it."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: Callable[..., object],
