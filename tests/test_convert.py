@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import re
-import subprocess
 import sys
 import zipfile
 
@@ -16,7 +15,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from sr_hub import torchvision_repair
-from sr_hub.cli import app
+from sr_hub.cli import app, main
 from sr_hub.convert import convert
 from sr_hub.errors import SRHubError
 from sr_hub.models import MODELS, load_model
@@ -90,17 +89,18 @@ def assert_same(expected, model, image):
     assert (output - expected).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize(
     "renames", [OLD_ESRGAN, NEW_ESRGAN, BASICSR], ids=["old", "RRDB_trunk", "body"]
 )
-def test_every_esrgan_layout_equals_spandrel(tmp_path, renames, wrapper):
-    network = random_network("RRDBNet", **SMALL)
-    state = foreign_names(network.state_dict(), renames)
-    torch.save(WRAPPERS[wrapper](state), tmp_path / "esrgan.pth")
-    convert(tmp_path / "esrgan.pth", tmp_path / "out", license="apache-2.0")
+def test_every_esrgan_layout_equals_spandrel(tmp_path, renames):
+    state = foreign_names(random_network("RRDBNet", **SMALL).state_dict(), renames)
+    torch.save(state, tmp_path / "esrgan.pth")
     image = torch.rand(1, 3, 11, 14)
-    assert_same(by_spandrel(tmp_path / "esrgan.pth", image), load_model(tmp_path / "out"), image)
+    expected = by_spandrel(tmp_path / "esrgan.pth", image)
+    for name, wrap in WRAPPERS.items():
+        torch.save(wrap(state), tmp_path / "esrgan.pth")
+        convert(tmp_path / "esrgan.pth", tmp_path / name, license="apache-2.0")
+        assert_same(expected, load_model(tmp_path / name), image)
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -202,14 +202,13 @@ def test_the_folder_says_where_the_weights_are_from_and_under_which_licence(hub,
     assert "not trained by this project" in card.text
 
 
-def test_the_licence_is_asked_for_and_never_guessed(tmp_path):
+def test_the_licence_is_asked_for_and_never_guessed(tmp_path, monkeypatch, capsys):
     source = compact_file(tmp_path)
-    command = [sys.executable, "-m", "sr_hub", "convert", source, tmp_path / "out"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert (
-        done.stderr == "error: name the licence of the weights: --license apache-2.0, for example\n"
-    )
+    monkeypatch.setattr(sys, "argv", ["sr-hub", "convert", str(source), str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    said = "error: name the licence of the weights: --license apache-2.0, for example\n"
+    assert stop.value.code == 2 and capsys.readouterr().err == said
     for license, link, message in (
         ("", None, "name the licence"),
         ("free for all!", None, "name the licence"),

@@ -345,10 +345,14 @@ def test_importing_the_package_is_light():
         "print(sr_hub.load_model.__name__, 'RRIM' in MODELS, Upscaler.__name__);"
         "print([name for name in sr_hub.__all__ if not hasattr(sr_hub, name)]);"
         "print(all(getattr(sr_hub, name) is network for name, network in MODELS.items()));"
-        "print(issubclass(sr_hub.RRIM, sr_hub.SRModel))"
+        "print(issubclass(sr_hub.RRIM, sr_hub.SRModel));"
+        "print(len(Upscaler('rrim-x4', device='cpu').tiles(300, 400, 'fp32')));"
+        "print('torch._dynamo' in sys.modules)"  # the compiler of torch: a second or more
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["[]", "load_model True Upscaler", "[]", "True", "True"]
+    *light, tiles, compiler = done.stdout.splitlines()
+    assert light == ["[]", "load_model True Upscaler", "[]", "True", "True"]
+    assert int(tiles) > 1 and compiler == "False"
 
 
 def test_another_default_type_of_torch_changes_nothing(tmp_path):
