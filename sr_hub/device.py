@@ -93,7 +93,7 @@ class _LiveBytes(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """No: torch would import its whole compiler, a second or more, in order to stay out of it."""
+        """No: to stay out of its compiler torch would import it first, which takes a second."""
         return False
 
     def __torch_dispatch__(
