@@ -22,6 +22,7 @@ COMMANDS = {
     "training.cross": ("Pictures.read", ["a", "o", "--data", "d"]),
     "training.bench": ("in_own_process", ["tiny"]),
     "training.experiments.claims": ("read_results", []),
+    "training.experiments.compressed": ("load_model", ["--val", "v"]),
     "training.experiments.metric_studies": ("read_picture", ["p", "o"]),
     "training.experiments.real_pictures": ("read_picture", ["p", "o"]),
     "training.experiments.share": ("load_model", ["a", "b", "c", "--val", "v"]),
