@@ -12,8 +12,8 @@ FOR_JPEG = "rrim-real-x4"
 """The network that was trained on compressed pictures."""
 
 BLOCKY = 85
-"""JPEG quality up to which it is named: there its LPIPS is 0.20 and that of `rrim-x4` 0.26. Below 75
-its PSNR is higher too (`training/experiments/compressed.md`)."""
+"""JPEG quality up to which it is named. There its LPIPS is 0.20 and that of `rrim-x4` 0.26; below
+75 its PSNR is higher too (`training/experiments/compressed.md`)."""
 
 
 def advice_fields(picture: gr.Image, model: gr.Dropdown) -> None:
