@@ -21,12 +21,12 @@ def advice_fields(picture: gr.Image, model: gr.Dropdown) -> None:
 
     Neither is there while `model` is what they advise, or does not offer it.
     """
+    if not any(FOR_JPEG in choice for choice in model.choices):
+        return
     with gr.Column(visible=False, elem_id="advice") as section:
         words = gr.HTML(padding=False)
         take = gr.Button(text("advice_take"), size="sm", elem_id="advice-take")
     light = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
-    if not any(FOR_JPEG in choice for choice in model.choices):
-        return
     for asked in (picture, model):
         asked.change(advise, [picture, model], [section, words], **light)
     take.click(lambda: FOR_JPEG, None, model, **light)
