@@ -24,6 +24,7 @@ from sr_hub.image import (
     readable_suffixes,
     save,
 )
+from sr_hub.output_size import FULL, OutputSize
 from sr_hub.upscaler import Progress, Upscaler
 
 
@@ -147,6 +148,7 @@ def run_jobs(
     jobs: Iterable[Job],
     upscaler: Upscaler,
     *,
+    size: OutputSize = FULL,
     quality: int = QUALITY,
     skip_existing: bool = False,
     progress: Callable[[Job], Progress | None] | None = None,
@@ -156,6 +158,7 @@ def run_jobs(
     Args:
         jobs: as `find_jobs` gives them.
         upscaler: enlarges them.
+        size: of the results.
         quality: of JPEG and AVIF files.
         skip_existing: leave targets that exist; they are whole, as all files are written.
         progress: asked before each job for what takes `(done, total)` tiles of it.
@@ -165,11 +168,16 @@ def run_jobs(
             yield Row(str(job.source), str(job.target), "skipped")
         else:
             tiles = progress(job) if progress else None
-            yield enlarge_file(job, upscaler, quality=quality, progress=tiles)
+            yield enlarge_file(job, upscaler, size=size, quality=quality, progress=tiles)
 
 
 def enlarge_file(
-    job: Job, upscaler: Upscaler, *, quality: int = QUALITY, progress: Progress | None = None
+    job: Job,
+    upscaler: Upscaler,
+    *,
+    size: OutputSize = FULL,
+    quality: int = QUALITY,
+    progress: Progress | None = None,
 ) -> Row:
     """What came of reading, enlarging and writing one picture; the row tells what went wrong."""
     start = time.perf_counter()
@@ -179,9 +187,9 @@ def enlarge_file(
         with job.source.open("rb") as file:
             image = decode(file)
         sizes["input_size"] = image.size
-        width, height = (upscaler.scale * side for side in image.size)
-        check_format(job.format, image.mode, (width, height))
-        result = upscaler(image, progress=progress)
+        wanted = size.of(image.size, upscaler.scale)
+        check_format(job.format, image.mode, wanted)
+        result = upscaler(image, size=wanted, progress=progress)
         save(result, job.target, format=job.format, quality=quality)
         sizes["output_size"] = result.size
     except Exception as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sr_hub.base import SRModel
     from sr_hub.bulk import Job, Row
+    from sr_hub.output_size import OutputSize
     from sr_hub.upscaler import Upscaler
 
 
@@ -56,6 +57,17 @@ def upscale_command(
         float | None,
         typer.Option(
             min=0, max=1, help="Between the GAN (0, sharpest) and PSNR form (1, truest) of MODEL."
+        ),
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(help="Times larger, fractions too: at most as MODEL enlarges. Default: that."),
+    ] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WxH",
+            help="Most pixels of a result (3840x2160, 3840x, x2160): larger ones are reduced.",
         ),
     ] = None,
     recursive: Annotated[
@@ -101,10 +113,12 @@ def upscale_command(
     A picture that fails is told in one line and the others go on; the exit code is then 1.
     """
     from sr_hub.bulk import broken_links, find_jobs, left_out, not_entered, run_jobs
+    from sr_hub.output_size import OutputSize
     from sr_hub.upscaler import Upscaler
 
     if "-" in (str(source), target):
         raise SRHubError("pictures do not go through pipes: name a file instead of -")
+    size = OutputSize.parse(scale, fit)
     name = format.upper() if format else None
     jobs = find_jobs(source, target, format=name, recursive=recursive, skip_existing=skip_existing)
     if report:
@@ -113,18 +127,24 @@ def upscale_command(
     upscaler = Upscaler(
         network, name=name, tile=tile, ensemble=ensemble, precision=precision, device=device
     )
+    size.check(upscaler.scale, upscaler.name)
     start, rows = time.perf_counter(), []
     try:
         with _bars(len(jobs)) as (tiles, advance):
             for row in run_jobs(
-                jobs, upscaler, quality=quality, skip_existing=skip_existing, progress=tiles
+                jobs,
+                upscaler,
+                size=size,
+                quality=quality,
+                skip_existing=skip_existing,
+                progress=tiles,
             ):
                 rows.append(row)
                 _tell(row)
                 advance()
     finally:
         if report:
-            _write_report(report, rows, upscaler)
+            _write_report(report, rows, upscaler, size)
     failed = sum(row.status == "failed" for row in rows)
     typer.echo(_summary(rows, time.perf_counter() - start))
     if source.is_dir():
@@ -228,7 +248,7 @@ def _check_report(path: Path, jobs: "list[Job]") -> None:
     check_writable(path)
 
 
-def _write_report(path: Path, rows: "list[Row]", upscaler: "Upscaler") -> None:
+def _write_report(path: Path, rows: "list[Row]", upscaler: "Upscaler", size: "OutputSize") -> None:
     from sr_hub import __version__
 
     report = {
@@ -239,6 +259,7 @@ def _write_report(path: Path, rows: "list[Row]", upscaler: "Upscaler") -> None:
         "device": str(upscaler.device),
         "precision": upscaler.precision,
         "ensemble": upscaler.ensemble,
+        "size": asdict(size),
         "pictures": [asdict(row) for row in rows],
     }
     text = json.dumps(report, indent=1) + "\n"  # in ASCII: a file's name may be no text at all

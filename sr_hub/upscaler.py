@@ -21,6 +21,7 @@ from sr_hub.image import from_tensor, to_tensor
 from sr_hub.inference import Inference, evaluating
 from sr_hub.interpolate import load_named
 from sr_hub.normalise import normalise
+from sr_hub.output_size import reduce
 from sr_hub.precision import pick_precision
 from sr_hub.tiling import (
     SMALLEST_TILE,
@@ -94,7 +95,13 @@ class Upscaler:
         ensemble = ", ensemble" if self.ensemble else ""
         return f"<Upscaler {self.name}, x{self.scale}, {self.precision} on {self.device}{ensemble}>"
 
-    def __call__(self, image: Image.Image, *, progress: Progress | None = None) -> Image.Image:
+    def __call__(
+        self,
+        image: Image.Image,
+        *,
+        size: tuple[int, int] | None = None,
+        progress: Progress | None = None,
+    ) -> Image.Image:
         """`image` enlarged: same mode (see `normalise`), colour profile, EXIF, text and notices.
 
         Alpha is enlarged by the network as a grey picture of its own, and stays what it is where
@@ -102,14 +109,19 @@ class Upscaler:
 
         Args:
             image: any picture that Pillow opens; it is not changed.
+            size: width and height of the result, in pixels; None for `scale` times those of the
+                upright picture. To a smaller one the network's result is reduced by Pillow's
+                bicubic.
             progress: called as `progress(done, total)` after each tile.
 
         Raises:
-            SRHubError: if it is no picture or its mode is unknown; as `NoMemoryError`, if memory
-                does not suffice.
+            SRHubError: if it is no picture or its mode is unknown, or the network does not reach
+                `size`; as `NoMemoryError`, if memory does not suffice.
             MemoryError: if not even the result has room.
         """
         image = normalise(image)
+        full = (self.scale * image.width, self.scale * image.height)
+        size = full if size is None else self._reached(size, full)
         colours, alpha = split_alpha(image)
         varies = alpha is not None and len(set(alpha.getextrema())) > 1
         planes = [colours, alpha] if varies else [colours]
@@ -120,7 +132,7 @@ class Upscaler:
             alpha = alpha.resize(enlarged[0].size, Image.Resampling.NEAREST)
         result = join_alpha(enlarged[0], alpha)
         result.info = {**image.info, "text": {**image.info.get("text", {}), **self.provenance}}
-        return result
+        return reduce(result, size)
 
     @torch.no_grad()
     def run(self, x: Tensor, *, progress: Progress | None = None) -> Tensor:
@@ -167,6 +179,18 @@ class Upscaler:
             "Model": self.name,
             "Scale": str(self.scale),
         }
+
+    def _reached(self, size: tuple[int, int], full: tuple[int, int]) -> tuple[int, int]:
+        """`size`, refused if it is none or the network, whose result is `full`, is smaller."""
+        sides = tuple(size) if isinstance(size, tuple | list) else ()
+        if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
+            raise SRHubError(f"size={size!r}: give width and height in whole pixels, at least 1")
+        if sides[0] > full[0] or sides[1] > full[1]:
+            raise SRHubError(
+                f"size={sides[0]}x{sides[1]}: {self.name} makes {full[0]}x{full[1]} of this "
+                f"picture; give at most that, or enlarge the result once more"
+            )
+        return sides
 
     def _enlarge(self, planes: list[Image.Image], progress: Progress | None) -> list[Image.Image]:
         """Each of `planes`, which have one size, enlarged; `progress` counts the tiles of all."""
@@ -269,12 +293,14 @@ def upscale(
     tile: int | None = None,
     ensemble: bool = False,
     name: str | None = None,
+    size: tuple[int, int] | None = None,
     progress: Progress | None = None,
 ) -> Image.Image:
     """`image` enlarged by the model of that name, which stays loaded for the next call.
 
-    `progress` is called as `Upscaler` calls it, and the rest are arguments of `Upscaler`. The four
-    models used last stay loaded, a folder as long as its weights are the same file.
+    `size` and `progress` are those of a call of an `Upscaler`, the rest are arguments of
+    `Upscaler`. The four models used last stay loaded, a folder as long as its weights are the same
+    file.
 
     Raises:
         SRHubError: as `Upscaler` does; and for a network itself, which `Upscaler` takes.
@@ -286,7 +312,7 @@ def upscale(
     saved = weights.stat().st_mtime_ns if is_folder(model) and weights.is_file() else None
     options = {"device": device, "precision": precision, "tile": tile}
     options |= {"ensemble": ensemble, "name": name}
-    return _loaded(model, saved, **options)(image, progress=progress)
+    return _loaded(model, saved, **options)(image, size=size, progress=progress)
 
 
 @lru_cache(maxsize=4)

@@ -170,6 +170,15 @@ def test_a_turned_photo_is_enlarged_compared_and_downloaded(visit, models, tmp_p
         assert result.format == "PNG" and result.size == (240, 320)
         assert result.tobytes() == expected.tobytes()
 
+    tab.locator("#width input[type=number]").fill("90")
+    tab.locator("#width input[type=number]").blur()
+    api.expect(tab.locator("#download")).to_contain_text("90 × 120", timeout=TIMEOUT)
+    with tab.expect_download() as waiting:
+        tab.locator("#download").click()
+    assert waiting.value.suggested_filename == "holiday_rrim-x4_90x120.png"
+    with Image.open(waiting.value.path()) as result:
+        assert result.size == (90, 120)
+
 
 @pytest.mark.parametrize(
     ("page", "field", "shown"), [("upscale", "picture", "slider"), ("compare", "truth", "numbers")]

@@ -157,6 +157,27 @@ def test_formats_and_skipping(tmp_path):
     assert stdout.startswith("0 of 2 pictures enlarged, 2 skipped")
 
 
+def test_results_of_another_size_than_the_network_gives(tmp_path):
+    source, out, report = tmp_path / "in", tmp_path / "out", tmp_path / "report.json"
+    source.mkdir()
+    noise(3).save(source / "wide.png")
+    noise(3).rotate(90, expand=True).save(source / "high.png")
+    options = ("--model", "bicubic", "--report", report)
+
+    def sizes(*size):
+        code, _, stderr = run("upscale", source, out, *options, *size)
+        assert (code, stderr) == (0, "")
+        written = {name: Image.open(out / f"{name}.png").size for name in ("wide", "high")}
+        rows = json.loads(report.read_text())["pictures"]
+        assert {tuple(row["output_size"]) for row in rows} == set(written.values())
+        return written
+
+    assert sizes() == {"wide": (52, 36), "high": (36, 52)}
+    assert sizes("--scale", "1.5") == {"wide": (20, 14), "high": (14, 20)}
+    assert sizes("--fit", "26x9999") == {"wide": (26, 18), "high": (26, 38)}
+    assert json.loads(report.read_text())["size"]["width"] == 26
+
+
 def test_notices_are_printed(tmp_path):
     frames = [Image.new("L", (6, 4), shade) for shade in (0, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
@@ -180,6 +201,9 @@ def command(*arguments):
         (["a.png", "-"], "error: pictures do not go through pipes: name a file instead of -"),
         (["a.png", "out", "--model", "no-such-model"], "error: no model 'no-such-model'"),
         (["a.png", "out", "--model", "nearest", "--device", "banana"], "error: no device 'banana'"),
+        (["a.png", "out", "--scale", "5"], "error: a scale of 5: give more than 0 and at most 4"),
+        (["a.png", "out", "--fit", "600"], "error: '600' is no box of pixels: give 3840x2160"),
+        (["a.png", "out", "--fit", "6x", "--scale", "2"], "error: a scale and a box for the"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_two(arguments, message, tmp_path, monkeypatch, capsys):

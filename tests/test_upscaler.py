@@ -177,6 +177,36 @@ def test_profile_exif_and_text_stay_and_the_result_says_who_made_it():
     assert again.info["text"]["Software"].startswith("sr_hub ")
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_smaller_result_is_the_whole_one_reduced(mode):
+    upscaler = Upscaler(Interpolation(mode="bicubic"), device="cpu")
+    ramp = np.linspace(0.1, 0.9, 24)[None] * np.linspace(0.6, 1, 18)[:, None]
+    dtype, shape = MODES[mode]
+    values = np.round(ramp * np.iinfo(dtype).max).astype(dtype)
+    image = Image.fromarray(values if len(shape) == 2 else np.stack([values] * shape[2], -1))
+    whole, result = upscaler(image), upscaler(image, size=(60, 45))
+    assert (whole.size, result.size, result.mode) == ((96, 72), (60, 45), mode)
+    for channel, full in zip(result.split(), whole.split(), strict=True):
+        expected = np.asarray(full.resize((60, 45), Image.Resampling.BICUBIC)).astype(float)
+        assert np.abs(np.asarray(channel) - expected).max() <= 0.002 * np.iinfo(dtype).max
+    assert result.info["text"]["Software"].endswith("x4), reduced to 60x45")
+
+
+def test_reducing_draws_no_hidden_colour_into_an_edge():
+    upscaler = Upscaler(small(), device="cpu", precision="fp32")
+    black, green = (upscaler(disc(hidden=c), size=(50, 50)) for c in ((0, 0, 0), (0, 255, 0)))
+    assert np.array_equal(np.asarray(black), np.asarray(green))
+    alpha = np.asarray(black.getchannel("A"))
+    assert (alpha.min(), alpha.max()) == (0, 255)
+
+
+@pytest.mark.parametrize("size", [(57, 44), (56, 45), (0, 10), (5.0, 4), (10,), "10x10"])
+def test_a_size_that_is_none_or_out_of_reach_is_refused(size):
+    with pytest.raises(SRHubError, match=r"RRIM makes 56x44|whole pixels"):
+        Upscaler(small(), device="cpu")(noise(), size=size)
+    assert sr_hub.upscale(noise(), "bicubic", size=(20, 16)).size == (20, 16)
+
+
 def test_the_input_is_not_changed():
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from sr_hub.webapp.advice import advice_fields
+from sr_hub.webapp.download import download_fields, resize
 from sr_hub.webapp.engine import BICUBIC, HEAVY, Engine
 from sr_hub.webapp.fields import (
     SILENCE,
@@ -48,9 +49,7 @@ def build_upscale(engine: Engine) -> None:
                 max_height=460,
                 elem_id="slider",
             )
-            download = gr.DownloadButton(
-                text("upscale_download"), interactive=False, variant="primary", elem_id="download"
-            )
+            download, width = download_fields()
             table_html = gr.HTML(padding=False, elem_id="numbers")
     with gr.Column(visible=False) as section:
         block(_spot_heading)
@@ -75,7 +74,7 @@ def build_upscale(engine: Engine) -> None:
     running = run.click(
         handlers.run,
         [*asked, work],
-        [slider, download, *place, table_html, section, work, shown, *panes],
+        [slider, download, width, *place, table_html, section, work, shown, *panes],
         show_progress_on=[slider],
         **HEAVY,
         **private,
@@ -87,7 +86,10 @@ def build_upscale(engine: Engine) -> None:
     shown.select(handlers.point, [work], place[:2], **light).then(**looked)
     for control in place:
         control.input(**looked, trigger_mode="always_last")
-    picture, shows = asked[0], [slider, download, table_html, section, work]
+    picture, shows = asked[0], [slider, download, width, table_html, section, work]
+    width.release(
+        resize, [work, width], download, show_progress_on=[download], concurrency_limit=2, **private
+    )
     again.click(lambda old: (None, *empty(old)), [work], [picture, *shows], **light)
     picture.change(handlers.change, [picture, work], shows, **light)
     picture.change(**offer)
@@ -185,11 +187,12 @@ def _panes() -> list[gr.Image]:
 
 
 def _endpoint(handlers: UpscaleHandlers, engine: Engine) -> None:
-    """`/upscale` for programs: a picture file and a model's name -> a PNG file and the readouts."""
+    """`/upscale` for programs: picture file, model, greatest width -> PNG file and readouts."""
     image = picture_field(label="image", visible=False)
     model = gr.Textbox(engine.default, label="model", visible=False)
+    width = gr.Number(0, label="width", precision=0, minimum=0, visible=False)
     result = gr.File(label="result", visible=False)
     facts = gr.JSON(label="readouts", visible=False)
     gr.Button(visible=False).click(
-        handlers.call, [image, model], [result, facts], api_name="upscale", **HEAVY
+        handlers.call, [image, model, width], [result, facts], api_name="upscale", **HEAVY
     )

@@ -3,20 +3,21 @@
 import math
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
 from sr_hub.errors import SRHubError
-from sr_hub.image import save, to_tensor
+from sr_hub.image import to_tensor
 from sr_hub.metrics import consistency
+from sr_hub.output_size import OutputSize, reduce
 from sr_hub.tables import show
 from sr_hub.webapp.advance import Report
+from sr_hub.webapp.download import offer, save_file
 from sr_hub.webapp.engine import BICUBIC, Engine, StoppedError
 from sr_hub.webapp.fields import read_picture
-from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, told
+from sr_hub.webapp.i18n import Say, VisitorError, message, speaker, text, told
 from sr_hub.webapp.part import Large, read_part
 from sr_hub.webapp.tables import Line, html_table
 from sr_hub.webapp.view import (
@@ -114,7 +115,7 @@ class UpscaleHandlers:
         self.engine.stop(request.session_hash)
 
     def call(
-        self, image: str | None, model: str, request: gr.Request
+        self, image: str | None, model: str, width: int | None, request: gr.Request
     ) -> tuple[str, dict[str, Any]]:
         """Enlarge one picture file.
 
@@ -122,6 +123,7 @@ class UpscaleHandlers:
             image: any picture file.
             model: a bundled model, "bicubic", a Hub id like user/rrim-x4, or a bundled model
                 between its PSNR (1) and GAN (0) form, as in "rrim-x4 at fidelity 0.5".
+            width: most pixels of a row of the result, which is reduced to it; 0 for any number.
             request: comes from gradio.
 
         Returns:
@@ -132,19 +134,21 @@ class UpscaleHandlers:
         try:
             source = read_picture(image, self.engine.max_pixels, request)
             made = self.engine.enlarge(model, source)
-            kept = consistency_of(made.picture, source, self.engine.upscaler(model).scale)
+            scale = self.engine.upscaler(model).scale
         except SRHubError as error:
             raise told(error, request) from None
+        kept = consistency_of(made.picture, source, scale)
+        size = OutputSize(width=width or None).of(source.size, scale)
         work = Work.begin(self.engine.root, image, source, model, [model])
         facts = {
             "model": model,
             "input": list(source.size),
-            "output": list(made.picture.size),
+            "output": list(size),
             "seconds": round(made.seconds, 3),
             "consistency_psnr": round(kept, 3) if math.isfinite(kept) else str(kept),
             "device": made.device,
         }
-        return str(save_download(made.picture, work, model)), facts
+        return str(save_file(reduce(made.picture, size), work)), facts
 
     def _step(
         self,
@@ -167,13 +171,13 @@ class UpscaleHandlers:
             device=device,
         )
         if work.chosen not in work.results:
-            return (gr.skip(),) * (9 + PANES)
-        once = (gr.skip(),) * 5
+            return (gr.skip(),) * (10 + PANES)
+        once = (gr.skip(),) * 6
         if name == work.chosen:
             pair = tuple(str(work.picture(n, PREVIEW_SIDE)) for n in (BICUBIC, name))
             slider = gr.update(value=pair, label=f"{BICUBIC} | {name}")
-            file = str(save_download(picture, work, name))
-            once = (slider, gr.update(value=file, interactive=True), *work.spot)
+            save_file(picture, work)
+            once = (slider, *offer(work, request), *work.spot)
         table = numbers(work, speaker(request))
         return (*once, table, gr.update(visible=True), work, *spot_pictures(work))
 
@@ -181,14 +185,6 @@ class UpscaleHandlers:
 def consistency_of(picture: Image.Image, image: Image.Image, scale: int) -> float:
     """PSNR in dB of `picture`, made small again, against `image`; both as seen on white."""
     return consistency(to_tensor(preview(picture)), to_tensor(preview(image)), scale)
-
-
-def save_download(picture: Image.Image, work: Work, model: str) -> Path:
-    """The lossless file of a result, named after the upload and the model without its revision."""
-    name = model.partition("@")[0].split("/")[-1].replace(" ", "-")
-    path = work.folder / f"{work.stem}_{name}.png"
-    save(picture, path)
-    return path
 
 
 def spot_pictures(work: Work) -> tuple[Any, ...]:
@@ -232,7 +228,8 @@ def numbers(work: Work, say: Say) -> str:
 
 
 def empty(work: Work | None) -> tuple[Any, ...]:
-    """A page without results: slider, download, numbers, spot, work."""
+    """A page without results: slider, download, its width, numbers, spot, work."""
     discard(work)
-    download = gr.update(value=None, interactive=False)
-    return None, download, "", gr.update(visible=False), None
+    download = gr.update(label=text("upscale_download"), value=None, interactive=False)
+    hidden = gr.update(visible=False)
+    return None, download, hidden, "", hidden, None

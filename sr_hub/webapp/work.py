@@ -25,8 +25,9 @@ KEPT_SECONDS = 3600
 SWEEP_SECONDS = 300
 """How often old files are looked for, so that none gets older than that."""
 
-NAME_BYTES = 150
-"""Longest part of an upload's name that a download keeps; a Hub repository's has up to 96."""
+NAME_BYTES = 130
+"""Longest part of an upload's name that a download keeps; beside it stand the name of a Hub
+repository, up to 96, and a size."""
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from sr_hub.errors import NoMemoryError, SRHubError
 from sr_hub.models import RRDBNet, load_model
 from sr_hub.publish import push_folder
 from sr_hub.webapp import engine
+from sr_hub.webapp.download import save_file
 from sr_hub.webapp.engine import DEFAULT_MAX_PIXELS, Engine, StoppedError
 from sr_hub.webapp.home import home_pair
 from sr_hub.webapp.i18n import VisitorError
-from sr_hub.webapp.upscaling import save_download
 from sr_hub.webapp.work import Work
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,9 +112,13 @@ def test_a_hub_model_runs_at_a_revision_and_its_file_is_named_without_it(hub, of
     made = {at: offer.enlarge(hub_id + at, image)[0] for at in ("", "@main", f"@{first.oid}")}
     assert made[""].tobytes() == made["@main"].tobytes() != made[f"@{first.oid}"].tobytes()
     assert made["@main"].info["text"]["Model"] == f"{hub_id}@main"
-    work = Work.begin(tmp_path, f"{'p' * 200}.png", image, hub_id, [hub_id])
-    file = save_download(made["@main"], work, f"{hub_id}@refs/pr/1")
-    assert file.exists() and file.name.endswith(f"_{'x' * 96}.png")
+    named = f"{hub_id}@refs/pr/1"
+    work = Work.begin(tmp_path, f"{'p' * 200}.png", image, named, [named])
+    work.keep(named, made["@main"], scale=4)
+    file = save_file(made["@main"], work)
+    assert file.exists() and file.name.endswith(f"p_{'x' * 96}.png")
+    long = made["@main"].resize((10_000, 10))
+    assert save_file(long, work).name.endswith("x_10000x10.png")
 
 
 def test_converted_weights_run_in_the_app_as_they_did_elsewhere(hub, offer, tmp_path):

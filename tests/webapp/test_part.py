@@ -53,7 +53,7 @@ def test_a_part_of_the_pictures_shape_is_offered_at_once(handlers, huge, said):
 def test_what_fits_is_not_cut(handlers, offer, photo):
     assert not offered(handlers, photo).visible and offered(handlers, photo).large is None
     assert not handlers.offer(None, VISITOR)[0]["visible"]
-    assert run_upscale(offer, photo)[-1][7].size == (60, 40)
+    assert run_upscale(offer, photo)[-1][8].size == (60, 40)
 
 
 @pytest.mark.parametrize("chosen", [(0, 0, 60), (100, 100, 173), (30, 80, 32)])
@@ -67,7 +67,7 @@ def test_exactly_the_chosen_part_is_enlarged(handlers, offer, huge, chosen):
     file = Path(updates[1][1]["value"])
     expected = sr_hub.Upscaler(offer._folders["rrim-x4"])(decode(huge).crop(box))
     assert decode(file).tobytes() == expected.tobytes()
-    assert f"{large.part.width} × {large.part.height}" in updates[-1][5]
+    assert f"{large.part.width} × {large.part.height}" in updates[-1][6]
 
 
 def test_a_click_chooses_the_middle_of_the_part(handlers, huge):
@@ -84,7 +84,7 @@ def test_a_run_pressed_before_a_part_is_shown_takes_the_first_one(handlers, offe
     texture(300, 210).save(other)
     stale = handlers.move(offered(handlers, other).large, 0, 0, 40)[1]
     for large in (None, stale):
-        state = run_upscale(offer, huge, large=large, also=[])[-1][7]
+        state = run_upscale(offer, huge, large=large, also=[])[-1][8]
         assert state.size == (86, 57)
 
 
@@ -95,7 +95,7 @@ def test_a_turned_photo_is_cut_as_it_is_seen(handlers, offer, tmp_path):
     large = offered(handlers, path).large
     assert large.size == (200, 300) and large.part.height > large.part.width
     assert large.picture().height > large.picture().width
-    state = run_upscale(offer, path, large=large, also=[])[-1][7]
+    state = run_upscale(offer, path, large=large, also=[])[-1][8]
     assert state.size == (large.part.width, large.part.height)
 
 

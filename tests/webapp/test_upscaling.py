@@ -48,7 +48,7 @@ def test_a_run_shows_the_chosen_model_first_and_then_the_same_spot_by_all(offer,
     assert [pane["label"] for pane in panes[:3]] == ["bicubic", "srgan-x4", "rrim-x4"]
     assert [pane["visible"] for pane in panes] == [True] * 3 + [False] * 3
     expected = offer.enlarge("rrim-x4", Image.open(photo))[0]
-    state = updates[-1][7]
+    state = updates[-1][8]
     spot = view.spot_at(state.size, *state.spot)
     part = np.asarray(expected)[
         spot.top * 4 : (spot.top + spot.height) * 4, spot.left * 4 : (spot.left + spot.width) * 4
@@ -59,8 +59,8 @@ def test_a_run_shows_the_chosen_model_first_and_then_the_same_spot_by_all(offer,
 
 def test_a_fidelity_between_the_ends_is_named_everywhere(offer, models, photo):
     updates = run_upscale(offer, photo, fidelity=0.5)
-    name, state = "rrim-x4 at fidelity 0.5", updates[-1][7]
-    slider, download, _, _, _, table, *_ = updates[1]
+    name, state = "rrim-x4 at fidelity 0.5", updates[-1][8]
+    slider, download, _, _, _, _, table, *_ = updates[1]
     assert slider["label"] == f"bicubic | {name}" and name in table
     assert Path(download["value"]).name == "photo_rrim-x4-at-fidelity-0.5.png"
     expected = sr_hub.Upscaler(load_with_fidelity("rrim-x4", 0.5, models))(decode(photo))
@@ -81,12 +81,12 @@ def test_a_fidelity_between_the_ends_is_named_everywhere(offer, models, photo):
 )
 def test_the_ends_of_the_fidelity_are_the_two_models(offer, photo, model, fidelity, chosen):
     updates = run_upscale(offer, photo, model=model, fidelity=fidelity, also=[])
-    assert updates[-1][7].chosen == chosen
+    assert updates[-1][8].chosen == chosen
 
 
 def test_a_model_chosen_a_moment_ago_runs_though_the_slider_has_not_followed_yet(offer, photo):
     quick = {"model": "rrim-gan-x4", "fidelity": 1, "fidelity_of": "rrim-x4", "also": []}
-    assert run_upscale(offer, photo, **quick)[-1][7].chosen == "rrim-gan-x4"
+    assert run_upscale(offer, photo, **quick)[-1][8].chosen == "rrim-gan-x4"
 
 
 def test_the_fidelity_slider_starts_at_the_models_end_and_hides_without_a_partner(offer, client):
@@ -124,7 +124,7 @@ def test_programs_ask_for_a_fidelity_by_name(client, photo):
 
 
 def test_a_click_moves_the_spot(offer, photo):
-    handlers, state = UpscaleHandlers(offer), run_upscale(offer, photo)[-1][7]
+    handlers, state = UpscaleHandlers(offer), run_upscale(offer, photo)[-1][8]
     width, height = view.overview_size(state.size)
     at = handlers.point(state, SimpleNamespace(index=[width / 4, height / 2]))
     assert at == (25, 50)
@@ -135,7 +135,7 @@ def test_a_click_moves_the_spot(offer, photo):
 
 def test_a_model_of_another_scale_is_compared_with_bicubic_of_that_scale(offer, photo):
     last = run_upscale(offer, photo, model="small-x2")[-1]
-    state = last[7]
+    state = last[8]
     assert state.results["bicubic"].size == state.results["small-x2"].size == (120, 80)
     assert state.results["srgan-x4"].size == (240, 160)
     sizes = {Image.open(pane["value"]).size for pane in last[-6:-3]}
@@ -148,11 +148,11 @@ def test_a_model_of_another_scale_is_compared_with_bicubic_of_that_scale(offer, 
 def test_odd_sizes_run_through(offer, tmp_path, size):
     path = tmp_path / "odd.png"
     texture(*size).save(path)
-    assert run_upscale(offer, path)[-1][7].results["rrim-x4"].size == (size[0] * 4, size[1] * 4)
+    assert run_upscale(offer, path)[-1][8].results["rrim-x4"].size == (size[0] * 4, size[1] * 4)
 
 
 def test_names_from_outside_are_not_html(offer, photo):
-    state = run_upscale(offer, photo)[-1][7]
+    state = run_upscale(offer, photo)[-1][8]
     state.results["<img src=x>"] = state.results.pop("srgan-x4")
     state.order, state.stem = ["<img src=x>"], "<img src=y>"
     html = webapp.upscaling.numbers(state, i18n.texts("en").__getitem__)
@@ -169,7 +169,7 @@ def test_an_animation_is_said_to_be_one(offer, tmp_path, monkeypatch):
 
 
 def test_a_run_that_fails_leaves_what_the_page_shows(offer, photo, truth):
-    first = run_upscale(offer, photo)[-1][7]
+    first = run_upscale(offer, photo)[-1][8]
     with pytest.raises(gr.Error):
         run_upscale(offer, photo, hub="no id", old=first)
     assert UpscaleHandlers(offer).look(first, 1, 1, 1) != (gr.skip(),) * 7
@@ -198,12 +198,12 @@ def test_methods_beyond_those_shown_are_named(offer, photo, monkeypatch):
     said = []
     monkeypatch.setattr(gr, "Info", said.append)
     also = ["nearest", "bilinear", "bicubic-opencv", "srgan-x4", "rrim-gan-x4"]
-    assert len(run_upscale(offer, photo, also=also)[-1][7].results) == 6
+    assert len(run_upscale(offer, photo, also=also)[-1][8].results) == 6
     assert len(said) == 1 and "6 methods" in said[0] and said[0].endswith("rrim-gan-x4")
 
 
 def test_only_results_of_one_scale_compete(offer, photo):
-    state = run_upscale(offer, photo, also=[])[-1][7]
+    state = run_upscale(offer, photo, also=[])[-1][8]
     say = i18n.texts("en").__getitem__
     assert "class='best'" in upscaling.numbers(state, say)
     result = state.results["bicubic"]
@@ -235,7 +235,7 @@ def test_a_huge_colour_profile_does_not_break_the_page(offer, tmp_path):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     texture(40, 30).save(tmp_path / "photo.tif", icc_profile=profile + bytes(1_500_000))
     last = run_upscale(offer, tmp_path / "photo.tif")[-1]
-    assert last[7].results["rrim-x4"].size == (160, 120)
+    assert last[8].results["rrim-x4"].size == (160, 120)
 
 
 @pytest.mark.parametrize("size", [(1, 200_000), (30_000, 10)])
@@ -246,8 +246,8 @@ def test_what_is_far_too_thin_is_refused(models, tmp_path, size):
 
 
 def test_a_new_run_and_old_age_remove_a_visitors_files(offer, photo):
-    first = run_upscale(offer, photo)[-1][7]
-    second = run_upscale(offer, photo, old=first)[-1][7]
+    first = run_upscale(offer, photo)[-1][8]
+    second = run_upscale(offer, photo, old=first)[-1][8]
     assert not first.folder.exists() and second.folder.exists()
     past = time.time() - work.KEPT_SECONDS - 1
     os.utime(second.folder, (past, past))
