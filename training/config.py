@@ -27,6 +27,7 @@ POSITIVE = ("steps", "batch", "patch", "lr", "discriminator_lr", "log_every", "p
 NOT_NEGATIVE = (
     "warmup",
     "clip",
+    "weight_decay",
     "pixel_steps",
     "seed",
     "validate_every",
@@ -64,6 +65,9 @@ class TrainConfig:
 
     betas: tuple[float, float] = (0.9, 0.99)
     """Decays of Adam's first and second moment, per step."""
+
+    weight_decay: float = 0.0
+    """Part of Muon's kernels that is taken off at each step, in units of the learning rate."""
 
     lr: float = 5e-4
     """Peak learning rate of the generator."""
@@ -154,6 +158,10 @@ class TrainConfig:
             raise SRHubError(f"ema is at least 0 and below 1, not {self.ema}")
         if len(self.betas) != 2 or not all(_is_number(b) and 0 <= b < 1 for b in self.betas):
             raise SRHubError(f"betas are two numbers, at least 0 and below 1, not {self.betas}")
+        if self.weight_decay and self.optimizer != "muon":
+            raise SRHubError(
+                f"weight_decay is for optimizer=muon, not {self.optimizer}: leave it 0"
+            )
         if self.validation_side < 2 * MIN_SIDE:
             raise SRHubError(
                 f"validation_side is at least {2 * MIN_SIDE} pixels, not {self.validation_side}"

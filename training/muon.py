@@ -42,15 +42,24 @@ class Muon(torch.optim.Adam):
         module: the network.
         lr: learning rate of both.
         betas: Adam's decays.
+        weight_decay: part of each hidden kernel that is taken off at a step, in units of the rate.
     """
 
-    def __init__(self, module: nn.Module, *, lr: float, betas: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        lr: float,
+        betas: tuple[float, float],
+        weight_decay: float = 0.0,
+    ) -> None:
         kernels = [weight for weight in module.parameters() if weight.ndim == 4]
         hidden = [kernel for kernel in kernels[1:-1] if kernel.shape[1] != COLOURS]
         known = {id(weight) for weight in hidden}
         others = [weight for weight in module.parameters() if id(weight) not in known]
         groups = [{"params": hidden, "hidden": True}, {"params": others, "hidden": False}]
         super().__init__(groups, lr=lr, betas=betas, fused=True)
+        self._weight_decay = weight_decay
 
     @torch.no_grad()
     def step(self) -> None:
@@ -77,6 +86,8 @@ class Muon(torch.optim.Adam):
                 step.view(kernel.movedim(1, -1).shape).movedim(-1, 1)
                 for kernel, step in zip(moved, steps, strict=True)
             ]
+            if self._weight_decay:
+                torch._foreach_mul_(moved, 1 - lr * self._weight_decay)
             torch._foreach_sub_(moved, steps)
 
     def _directions(self, kernels: list[nn.Parameter]) -> list[Tensor]:

@@ -219,7 +219,7 @@ def _optimizer(config: TrainConfig, module: nn.Module, lr: float) -> torch.optim
     if config.optimizer == "momentum":
         return torch.optim.SGD(module.parameters(), lr=lr, momentum=0.9, fused=True)
     if config.optimizer == "muon" and isinstance(module, SRModel):
-        return Muon(module, lr=lr, betas=config.betas)
+        return Muon(module, lr=lr, betas=config.betas, weight_decay=config.weight_decay)
     return torch.optim.Adam(module.parameters(), lr=lr, betas=config.betas, fused=True)
 
 

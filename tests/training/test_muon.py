@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -57,6 +58,24 @@ def test_hidden_kernels_take_a_step_of_the_usual_size_and_the_rest_is_adams():
             assert values.max() < 2 * values.min()
         else:
             torch.testing.assert_close(after, adams.state_dict()[name])
+
+
+@pytest.mark.parametrize("rate", [RATE, torch.tensor(RATE)])
+def test_weight_decay_shrinks_the_hidden_kernels_and_nothing_else(rate):
+    x = torch.rand(2, 3, 16, 16)
+    start = small_network()
+    moved = {}
+    for decay in (0.0, 5.0):
+        network = copy.deepcopy(start)
+        optimizer = Muon(network, lr=RATE, betas=(0.9, 0.99), weight_decay=decay)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        step(network, optimizer, x)
+        moved[decay] = network.state_dict()
+    for name, before in start.state_dict().items():
+        taken = moved[0.0][name] - moved[5.0][name]
+        part = 5 * RATE if name == "2.weight" else 0
+        torch.testing.assert_close(taken, part * before, atol=1e-6, rtol=1e-5)
 
 
 def test_a_second_head_is_adams_like_the_first():
