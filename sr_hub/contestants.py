@@ -45,6 +45,7 @@ def load_contestants(
     device: str = "auto",
     precision: Precision = "fp32",
     ensemble: bool = False,
+    consistent: bool = False,
 ) -> list[Contestant]:
     """The models of those names, ready to run.
 
@@ -55,15 +56,17 @@ def load_contestants(
         device: as `Upscaler` has it.
         precision: as `Upscaler` has it; tables are made in "fp32".
         ensemble: as `Upscaler` has it, for networks with weights; their names get a plus.
+        consistent: likewise; the word is put behind their names.
 
     Raises:
         SRHubError: if there is no such model or device, or it enlarges by another factor.
     """
-    options = {"device": device, "precision": precision}
-    return [_load(name, scale, ensemble=ensemble, **options) for name in names]
+    where = {"device": device, "precision": precision}
+    how = {"ensemble": ensemble, "consistent": consistent}
+    return [_load(name, scale, where, how) for name in names]
 
 
-def _load(name: str, scale: int, *, ensemble: bool, **options: Any) -> Contestant:  # noqa: ANN401
+def _load(name: str, scale: int, where: dict[str, Any], how: dict[str, bool]) -> Contestant:
     if name in BASELINES:
         model: SRModel = Interpolation(scale=scale, mode=name)
         facts = {"origin": "interpolation", "config": {"scale": scale, "mode": name}}
@@ -79,10 +82,12 @@ def _load(name: str, scale: int, *, ensemble: bool, **options: Any) -> Contestan
         raise SRHubError(f"{name} enlarges by {model.scale}, not by {scale}")
     facts |= {"architecture": type(model).__name__, "parameters": model.num_parameters}
     shown = display_name(name)
-    if ensemble and model.num_parameters:
-        shown, options = f"{shown}+", options | {"ensemble": True}
-    upscaler = Upscaler(model, name=shown, **options)
+    how = how if model.num_parameters else {}
+    shown += "+" if how.get("ensemble") else ""
+    shown += " consistent" if how.get("consistent") else ""
+    upscaler = Upscaler(model, name=shown, **where, **how)
     facts |= {"precision": upscaler.precision, "ensemble": upscaler.ensemble}
+    facts |= {"consistent": upscaler.consistent}
     _warm_up(upscaler)
     return Contestant(shown, upscaler.run, facts)
 

@@ -24,12 +24,13 @@ def modcrop(image: Tensor, scale: int) -> Tensor:
     return image[..., : height - height % scale, : width - width % scale]
 
 
-def downscale(hr: Tensor, scale: int) -> Tensor:
+def downscale(hr: Tensor, scale: int, *, rounded: bool = True) -> Tensor:
     """`hr` reduced by the literature's antialiased bicubic.
 
-    Rows first, rounded to 8 bits in between, and the border pixels repeated outwards: rounded, it
-    agrees with the public files in all but 1 of 2000 values, and there within one grey level.
-    (N, C, scale * H, scale * W) in [0, 1] -> (N, C, H, W), not clamped.
+    Rows first, rounded to 8 bits in between unless that is not wanted, and the border pixels
+    repeated outwards: rounded, it agrees with the public files in all but 1 of 2000 values, and
+    there within one grey level. (N, C, scale * H, scale * W) in [0, 1] -> (N, C, H, W), not
+    clamped.
 
     Raises:
         ValueError: if the height or width is not a multiple of `scale`; `modcrop` makes it so.
@@ -39,7 +40,9 @@ def downscale(hr: Tensor, scale: int) -> Tensor:
         raise ValueError(f"{width}x{height} is not a multiple of {scale}: modcrop it first")
     padded = F.pad(hr, [SUPPORT * scale] * 4, mode="replicate")
     low_height, low_width = height // scale + 2 * SUPPORT, width // scale + 2 * SUPPORT
-    rows = quantise(_antialiased_bicubic(padded, (low_height, padded.shape[-1])))
+    rows = _antialiased_bicubic(padded, (low_height, padded.shape[-1]))
+    if rounded:
+        rows = quantise(rows)
     lr = _antialiased_bicubic(rows, (low_height, low_width))
     return lr[..., SUPPORT:-SUPPORT, SUPPORT:-SUPPORT]
 

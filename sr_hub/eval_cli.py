@@ -54,6 +54,13 @@ def eval_command(
             help="Mean over eight orientations, for all networks; their names get a plus.",
         ),
     ] = False,
+    consistent: Annotated[
+        bool,
+        typer.Option(
+            "--consistent",
+            help="Networks' results held to their input; the word is put behind their names.",
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16 or auto.")] = "fp32",
 ) -> None:
@@ -74,7 +81,12 @@ def eval_command(
     _check_outputs(json, figure)
     distance = _distance(lpips_weights) if lpips or lpips_weights else None
     contestants = load_contestants(
-        names, scale, device=device, precision=precision, ensemble=ensemble
+        names,
+        scale,
+        device=device,
+        precision=precision,
+        ensemble=ensemble,
+        consistent=consistent,
     )
     with _Reporter(sum(len(dataset.pairs) for dataset in datasets)) as reporter:
         results = evaluate(
@@ -89,6 +101,7 @@ def eval_command(
     options = ["--protocol", ",".join(protocols), "--scale", str(scale)]
     options += ["--lpips"] if distance else []
     options += ["--ensemble"] if ensemble else []
+    options += ["--consistent"] if consistent else []
     options += ["--precision", precision] if precision != "fp32" else []
     results |= _origin(data, names, options, device)
     _print_tables(results)

@@ -100,12 +100,13 @@ class Measured:
 
 
 def measured_by(checksum: str, folder: Path) -> list[Measured]:
-    """Where in the results of a folder the weights of that SHA-256 appear, without ensemble."""
+    """Where in the results of a folder the weights of that SHA-256 appear, by one plain pass."""
     return [
         Measured(name, results)
         for results in read_folder(folder)
         for name, facts in results["models"].items()
-        if facts.get("sha256") == checksum and not facts.get("ensemble")
+        if facts.get("sha256") == checksum
+        and not (facts.get("ensemble") or facts.get("consistent"))
     ]
 
 

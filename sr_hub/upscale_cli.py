@@ -100,6 +100,13 @@ def upscale_command(
             help="Mean over eight orientations: a little truer, eight times as long.",
         ),
     ] = False,
+    consistent: Annotated[
+        bool,
+        typer.Option(
+            "--consistent",
+            help="Results that, made small again, are their input: truer, for clean pictures.",
+        ),
+    ] = False,
     precision: Annotated[
         PrecisionName, typer.Option(help="bf16 is faster where the hardware has it.")
     ] = PrecisionName.AUTO,
@@ -125,7 +132,13 @@ def upscale_command(
         _check_report(report, jobs)
     network, name = _network(model, revision, fidelity)
     upscaler = Upscaler(
-        network, name=name, tile=tile, ensemble=ensemble, precision=precision, device=device
+        network,
+        name=name,
+        tile=tile,
+        ensemble=ensemble,
+        consistent=consistent,
+        precision=precision,
+        device=device,
     )
     size.check(upscaler.scale, upscaler.name)
     start, rows = time.perf_counter(), []
@@ -259,6 +272,7 @@ def _write_report(path: Path, rows: "list[Row]", upscaler: "Upscaler", size: "Ou
         "device": str(upscaler.device),
         "precision": upscaler.precision,
         "ensemble": upscaler.ensemble,
+        "consistent": upscaler.consistent,
         "size": asdict(size),
         "pictures": [asdict(row) for row in rows],
     }

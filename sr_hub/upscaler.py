@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sr_hub import __version__
 from sr_hub.alpha import join_alpha, keep_solid, split_alpha
 from sr_hub.base import SRModel
+from sr_hub.consistency import REACH, hold_to
 from sr_hub.device import is_out_of_memory, pick_device
 from sr_hub.ensemble import ORIENTATIONS, Orientation, mean_image
 from sr_hub.errors import NoMemoryError, SRHubError
@@ -55,6 +56,8 @@ class Upscaler:
             the chosen tile is halved; a given one never is.
         ensemble: take the mean over the eight orientations of a picture, which is a little truer
             and takes eight times as long.
+        consistent: hold results to their input (see `consistency`), at next to no cost. It keeps
+            colours and makes sharp networks truer, on pictures that are free of noise and blocks.
         name: what the results call the model; by default its name, or the network's class.
 
     Raises:
@@ -62,7 +65,7 @@ class Upscaler:
             wrapped, as by `torch.compile`.
 
     Attributes: `model`, `name` (for provenance), `scale`, `device`, `precision` ("fp32" or "bf16"),
-    `ensemble`.
+    `ensemble`, `consistent`.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Upscaler:
         precision: Precision = "auto",
         tile: int | None = None,
         ensemble: bool = False,
+        consistent: bool = False,
         name: str | None = None,
     ) -> None:
         if tile is not None and (type(tile) is not int or tile < 1):
@@ -88,12 +92,14 @@ class Upscaler:
         self.scale = network.scale
         self.tile = tile
         self.ensemble = ensemble
+        self.consistent = consistent
         self._precision_16_bit = "fp32" if precision == "auto" else self.precision
         self._halvings = 0
 
     def __repr__(self) -> str:
-        ensemble = ", ensemble" if self.ensemble else ""
-        return f"<Upscaler {self.name}, x{self.scale}, {self.precision} on {self.device}{ensemble}>"
+        options = [name for name in ("ensemble", "consistent") if getattr(self, name)]
+        words = [self.name, f"x{self.scale}", f"{self.precision} on {self.device}", *options]
+        return f"<Upscaler {', '.join(words)}>"
 
     def __call__(
         self,
@@ -161,6 +167,7 @@ class Upscaler:
     def tiles(self, height: int, width: int, precision: str) -> list[Tile]:
         """The tiles in which a picture of `height` x `width` pixels is enlarged."""
         overlap, multiple = self.model.receptive_field, self.model.size_multiple
+        overlap += REACH if self.consistent else 0
         if self.tile is not None:
             tile = (self.tile, self.tile)
         elif height * width <= SMALLEST_TILE**2:
@@ -173,9 +180,10 @@ class Upscaler:
     @property
     def provenance(self) -> dict[str, str]:
         """What the result's `.info["text"]` says about how it was made."""
-        ensemble = f", mean of {len(ORIENTATIONS)} orientations" if self.ensemble else ""
+        options = f", mean of {len(ORIENTATIONS)} orientations" if self.ensemble else ""
+        options += ", held to the input" if self.consistent else ""
         return {
-            "Software": f"sr_hub {__version__} ({self.name}, x{self.scale}{ensemble})",
+            "Software": f"sr_hub {__version__} ({self.name}, x{self.scale}{options})",
             "Model": self.name,
             "Scale": str(self.scale),
         }
@@ -244,7 +252,7 @@ class Upscaler:
             tiles,
             self.scale,
             read=lambda box: x[..., *box.slices],
-            network=partial(self._inference, precision=self.precision),
+            network=partial(self._pass, precision=self.precision),
             write=write,
             progress=progress,
         )
@@ -258,11 +266,16 @@ class Upscaler:
             tiles,
             self.scale,
             read=lambda box: to_tensor(plane.crop(box)),
-            network=partial(self._inference, precision=precision),
+            network=partial(self._pass, precision=precision),
             write=lambda box, values: result.paste(from_tensor(values, plane.mode), box),
             progress=progress,
         )
         return result
+
+    def _pass(self, x: Tensor, precision: str) -> Tensor:
+        """One tile enlarged: what `Inference` gives, held to `x` if that is wanted."""
+        output = self._inference(x, precision)
+        return hold_to(x.to(output), output) if self.consistent else output
 
     def _retrying(self, enlarge: Callable[[], Result]) -> Result:
         """The result of `enlarge`, with ever smaller tiles when memory runs out."""
@@ -292,6 +305,7 @@ def upscale(
     precision: Precision = "auto",
     tile: int | None = None,
     ensemble: bool = False,
+    consistent: bool = False,
     name: str | None = None,
     size: tuple[int, int] | None = None,
     progress: Progress | None = None,
@@ -311,7 +325,7 @@ def upscale(
     weights = Path(model) / WEIGHTS_FILE
     saved = weights.stat().st_mtime_ns if is_folder(model) and weights.is_file() else None
     options = {"device": device, "precision": precision, "tile": tile}
-    options |= {"ensemble": ensemble, "name": name}
+    options |= {"ensemble": ensemble, "consistent": consistent, "name": name}
     return _loaded(model, saved, **options)(image, size=size, progress=progress)
 
 

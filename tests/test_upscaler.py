@@ -260,6 +260,8 @@ def test_sixteen_bit_pictures_are_computed_in_fp32_unless_told_otherwise(monkeyp
 def test_what_a_notebook_shows_says_what_will_run():
     upscaler = Upscaler(Interpolation(scale=2), device="cpu", ensemble=True, name="twice")
     assert repr(upscaler) == "<Upscaler twice, x2, fp32 on cpu, ensemble>"
+    upscaler = Upscaler(Interpolation(), device="cpu", consistent=True, name="held")
+    assert repr(upscaler) == "<Upscaler held, x4, fp32 on cpu, consistent>"
 
 
 @pytest.mark.parametrize(
