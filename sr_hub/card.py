@@ -72,6 +72,7 @@ def card_text(
     *,
     repo_id: str | None = None,
     results: Path = RESULTS,
+    stated: dict[str, Any] | None = None,
     card_values: dict[str, Any] | None = None,
 ) -> str:
     """The card of the checkpoint in `folder`, front matter and text.
@@ -81,6 +82,7 @@ def card_text(
         network: what its network says of itself.
         repo_id: the name by which readers load it; the folder's own name by default.
         results: folder with the JSON files of `eval`.
+        stated: facts that hold where neither the network's class nor the folder says anything else.
         card_values: what the template of the network's own class asks for besides.
 
     Raises:
@@ -100,7 +102,7 @@ def card_text(
     measured = measured_by(checksum, results)
     losses = training.get("losses", {})
     is_gan = bool(losses.get("adversarial"))
-    facts = _over_each_other(network.declared, source, training)
+    facts = _over_each_other(stated or {}, network.declared, source, training)
     degradation = training.get("degradation")
     metadata = front_matter(repo_id, network.architecture, network.scale, facts, measured)
     values = {

@@ -8,6 +8,7 @@ again is not saved, uploads are one commit, and a card that somebody edited is k
 import inspect
 import logging
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -217,7 +218,7 @@ class HubModel(PyTorchModelHubMixin):
     ) -> CommitInfo:
         return upload_folder(
             folder,
-            lambda name: self.generate_model_card(folder, name, **(card_kwargs or {})),
+            partial(self.generate_model_card, folder, **(card_kwargs or {})),
             repo_id,
             message=commit_message or self.upload_message,
             keep_card=keep_card,
@@ -228,6 +229,8 @@ class HubModel(PyTorchModelHubMixin):
         self,
         folder: str | Path | None = None,
         repo_id: str | None = None,
+        *,
+        facts: dict[str, Any] | None = None,
         **model_card_kwargs: Any,  # noqa: ANN401 (whatever a template asks for)
     ) -> ModelCard:
         """The card of the checkpoint in a Hub folder of this network; of itself without a folder.
@@ -237,15 +240,18 @@ class HubModel(PyTorchModelHubMixin):
         Args:
             folder: a Hub folder with weights of this network.
             repo_id: the name by which readers load it; the folder's own name by default.
+            facts: as in `save_pretrained`; what the class or the folder says stands over them.
             model_card_kwargs: what the `model_card_template` of its class asks for.
         """
         if folder is None:
             with tempfile.TemporaryDirectory() as temporary:
                 self._save(Path(temporary), None, None)
                 name = repo_id or f"{type(self).__name__.lower()}-x{self.scale}"
-                return self.generate_model_card(temporary, name, **model_card_kwargs)
-        network = self.network_facts()
-        text = card_text(Path(folder), network, repo_id=repo_id, card_values=model_card_kwargs)
+                return self.generate_model_card(temporary, name, facts=facts, **model_card_kwargs)
+        network, folder = self.network_facts(), Path(folder)
+        text = card_text(
+            folder, network, repo_id=repo_id, stated=facts, card_values=model_card_kwargs
+        )
         return ModelCard(text)
 
     @classmethod

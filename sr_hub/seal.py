@@ -6,6 +6,9 @@ above it. Line ends do not count, since Git changes them.
 
 import hashlib
 from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCard
 
 _WORDS = "sr_hub wrote this card and renews it, unless somebody edits it. sha256"
 
@@ -17,9 +20,19 @@ def sealed(text: str) -> str:
 
 
 def is_edited(card: str) -> bool:
-    """Whether somebody else wrote the card, or changed it since it was sealed."""
+    """Whether somebody else wrote the card, or changed it since it was sealed.
+
+    A repository that was made on the Hub's website has a card of front matter alone: nobody's.
+    """
+    if not _parsed(card)[1].strip():
+        return False
     text, _, _ = _plain(card).rpartition(f"\n\n<!-- {_WORDS}")
     return _plain(card) != _plain(sealed(text))
+
+
+def metadata_of(card: str) -> dict[str, Any]:
+    """The front matter of a card; empty if it has none or it cannot be read."""
+    return _parsed(card)[0]
 
 
 def stays(card: str | None, keep: bool | None) -> bool:
@@ -30,6 +43,17 @@ def stays(card: str | None, keep: bool | None) -> bool:
 def read_card(path: Path) -> str | None:
     """The card in a file, whatever its encoding; None if there is no such file."""
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+
+def _parsed(card: str) -> tuple[dict[str, Any], str]:
+    """The front matter of a card, and the text below it."""
+    if not card.startswith("---"):
+        return {}, card
+    try:
+        parsed = ModelCard(card, ignore_metadata_errors=True)
+    except Exception:  # of many types, if the YAML is damaged
+        return {}, card
+    return parsed.data.to_dict(), parsed.text
 
 
 def _plain(text: str) -> str:

@@ -25,9 +25,12 @@ from sr_hub.card import PICTURE_FILE
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.retries import FAILURES, persist, summary
-from sr_hub.seal import read_card, sealed, stays
+from sr_hub.seal import metadata_of, read_card, sealed, stays
 
 logger = logging.getLogger(__name__)
+
+LICENCE = ("license", "license_name", "license_link")
+"""What the front matter of a card says of the licence. It stays until another one is stated."""
 
 Patterns = list[str] | str | None
 """Of file names, like "*.png", as the Hub's client takes them."""
@@ -35,7 +38,7 @@ Patterns = list[str] | str | None
 
 def upload_folder(
     folder: Path,
-    card: Callable[[str], object],
+    card: Callable[..., object],
     repo_id: str,
     *,
     message: str,
@@ -54,7 +57,8 @@ def upload_folder(
 
     Args:
         folder: config, weights and what may lie beside them.
-        card: what the card says, for the full name of the repository.
+        card: what the card says, for the full name of the repository and, as "facts", the licence
+            that its card states, as it does if that was chosen on the Hub's website.
         repo_id: "user/repo", or "repo" for the owner of the token.
         message: first line of the commit.
         private: make a new repository private (True) or public (False).
@@ -82,7 +86,7 @@ def upload_folder(
     }
     stay = set()
     if CARD_FILE in goes:
-        there = None if keep_card is False else card_on_hub(repo_id, revision=branch, token=token)
+        there = card_on_hub(repo_id, revision=branch, token=token)
         text = _card_to_send(folder, card, repo_id, there, keep_card)
         if text is None:
             stay = {CARD_FILE}
@@ -116,7 +120,7 @@ def _check_whole(allow_patterns: Patterns, ignore_patterns: Patterns) -> None:
 
 def _card_to_send(
     folder: Path,
-    card: Callable[[str], object],
+    card: Callable[..., object],
     repo_id: str,
     there: str | None,
     keep: bool | None,
@@ -137,7 +141,11 @@ def _card_to_send(
                 CARD_FILE,
             )
         return None
-    return folder / CARD_FILE if stays(here, keep) else sealed(str(card(repo_id))).encode()
+    if stays(here, keep):
+        return folder / CARD_FILE
+    stated = {key: value for key, value in metadata_of(there or "").items() if key in LICENCE}
+    kept = {"facts": stated} if isinstance(stated.get("license"), str) else {}
+    return sealed(str(card(repo_id, **kept))).encode()
 
 
 def full_id(repo_id: str, *, token: str | bool | None = None) -> str:

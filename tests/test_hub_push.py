@@ -229,6 +229,31 @@ def test_a_push_keeps_a_card_that_was_edited_on_the_hub_unless_told_otherwise(
     assert b"A remark by hand." not in pushed(hub, "user/rrim-x4")[CARD_FILE]
 
 
+def test_a_repository_made_on_the_website_gets_its_card_and_keeps_the_licence(
+    hub, tmp_path, caplog
+):
+    chosen = b"---\nlicense: other\nlicense_name: ours\nlicense_link: LICENSE\n---\n"
+    folder = tmp_path / "folder"
+    small().save_pretrained(folder)
+    pushes = {
+        "model": lambda **facts: small().push_to_hub("user/model", **facts),
+        "folder": lambda: push_folder(folder, "user/folder"),
+        "new": lambda: push_folder(folder, "user/new", keep_card=False),
+    }
+    for name, push in pushes.items():
+        HfApi().create_repo(f"user/{name}")
+        HfApi().upload_file(path_or_fileobj=chosen, path_in_repo=CARD_FILE, repo_id=f"user/{name}")
+        for _ in range(2):
+            push()
+            card = ModelCard(pushed(hub, f"user/{name}")[CARD_FILE].decode())
+            assert card.data.library_name == "sr_hub" and "| these weights | [other]" in card.text
+            assert (card.data.license, card.data.license_name) == ("other", "ours")
+    assert "edited" not in caplog.text
+    pushes["model"](facts={"license": "mit"})
+    card = ModelCard(pushed(hub, "user/model")[CARD_FILE].decode())
+    assert card.data.license == "mit" and card.data.license_name is None
+
+
 def test_a_card_that_was_edited_in_the_folder_goes_up_as_it_is(hub, tmp_path, caplog):
     folder, model = tmp_path / "folder", small()
     model.save_pretrained(folder)
