@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from sr_hub import __version__
+from sr_hub import __version__, heap
 from sr_hub.alpha import join_alpha, keep_solid, split_alpha
 from sr_hub.base import SRModel
 from sr_hub.consistency import REACH, hold_to
@@ -282,7 +282,9 @@ class Upscaler:
         while True:
             try:
                 with evaluating(self.model):
-                    return enlarge()
+                    result = enlarge()
+                heap.give_back()
+                return result
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise

@@ -5,8 +5,10 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
+from sr_hub import heap
 from sr_hub import upscaler as upscaler_module
 from sr_hub.device import bytes_per_pixel
 from sr_hub.errors import NoMemoryError, SRHubError
@@ -103,3 +105,17 @@ def test_automatic_tiles_follow_the_memory(monkeypatch):
         (t.padded.right - t.padded.left) * (t.padded.bottom - t.padded.top) * per_pixel <= 2**26
         for t in tiles
     )
+
+
+@pytest.mark.skipif(heap._glibc() is None, reason="only glibc on Linux keeps it, or says so")
+def test_memory_that_was_freed_does_not_pile_up_from_picture_to_picture(monkeypatch):
+    upscaler, image = Upscaler(Interpolation(), device="cpu"), Image.new("RGB", (8, 8))
+    blocks = [bytearray(100_000) for _ in range(3000)]
+    del blocks[:-1]  # the last one keeps the heap from shrinking by itself
+    monkeypatch.setattr(heap, "_needed", heap._held() - 10**8)
+    upscaler(image)
+    assert heap._held() > heap._needed + 5 * 10**7, "little is kept"
+    monkeypatch.setattr(heap, "MOST_KEPT", 5 * 10**7)
+    before = heap._held()
+    upscaler(image)
+    assert heap._held() < before - 2 * 10**8
