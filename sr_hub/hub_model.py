@@ -24,7 +24,7 @@ from sr_hub.facts import add_facts, check_facts
 from sr_hub.files import is_folder, write_text
 from sr_hub.folder import CARD_FILE, load_folder, save_folder
 from sr_hub.hub import called, fetch
-from sr_hub.seal import read_card, sealed, stays
+from sr_hub.seal import is_bare, licence_of, read_card, sealed, stays
 from sr_hub.soundness import parameters_of
 from sr_hub.upload import full_id, upload_folder
 
@@ -111,11 +111,14 @@ class HubModel(PyTorchModelHubMixin):
             if not push_to_hub and value != known[name].default:
                 raise SRHubError(f"{name} is an option of push_to_hub=True")
         folder = Path(save_directory)
+        there = read_card(folder / CARD_FILE)
+        if is_bare(there):
+            facts = {**licence_of(there), **(facts or {})}
         self._save(folder, facts, config)
         if push_to_hub:
             repo_id = full_id(repo_id or folder.resolve().name, token=options.get("token"))
         path = folder / CARD_FILE
-        if not stays(read_card(path), keep_card):
+        if not stays(there, keep_card):
             card = self.generate_model_card(folder, repo_id, **(model_card_kwargs or {}))
             write_text(path, sealed(str(card)))
         elif keep_card is None and not push_to_hub:

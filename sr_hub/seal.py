@@ -10,6 +10,8 @@ from typing import Any
 
 from huggingface_hub import ModelCard
 
+LICENCE = ("license", "license_name", "license_link")
+
 _WORDS = "sr_hub wrote this card and renews it, unless somebody edits it. sha256"
 
 
@@ -24,15 +26,23 @@ def is_edited(card: str) -> bool:
 
     A repository that was made on the Hub's website has a card of front matter alone: nobody's.
     """
-    if not _parsed(card)[1].strip():
+    if is_bare(card):
         return False
     text, _, _ = _plain(card).rpartition(f"\n\n<!-- {_WORDS}")
     return _plain(card) != _plain(sealed(text))
 
 
-def metadata_of(card: str) -> dict[str, Any]:
-    """The front matter of a card; empty if it has none or it cannot be read."""
-    return _parsed(card)[0]
+def is_bare(card: str | None) -> bool:
+    """Whether a card is front matter alone."""
+    metadata, text = _parsed(card or "")
+    return bool(metadata) and not text.strip()
+
+
+def licence_of(card: str | None) -> dict[str, Any]:
+    """What the front matter of a card states of the licence, as `facts` have it."""
+    metadata, _ = _parsed(card or "")
+    stated = {key: value for key, value in metadata.items() if key in LICENCE}
+    return stated if isinstance(stated.get("license"), str) else {}
 
 
 def stays(card: str | None, keep: bool | None) -> bool:

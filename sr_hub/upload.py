@@ -25,12 +25,9 @@ from sr_hub.card import PICTURE_FILE
 from sr_hub.errors import SRHubError
 from sr_hub.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from sr_hub.retries import FAILURES, persist, summary
-from sr_hub.seal import metadata_of, read_card, sealed, stays
+from sr_hub.seal import licence_of, read_card, sealed, stays
 
 logger = logging.getLogger(__name__)
-
-LICENCE = ("license", "license_name", "license_link")
-"""What the front matter of a card says of the licence. It stays until another one is stated."""
 
 Patterns = list[str] | str | None
 """Of file names, like "*.png", as the Hub's client takes them."""
@@ -143,8 +140,8 @@ def _card_to_send(
         return None
     if stays(here, keep):
         return folder / CARD_FILE
-    stated = {key: value for key, value in metadata_of(there or "").items() if key in LICENCE}
-    kept = {"facts": stated} if isinstance(stated.get("license"), str) else {}
+    licence = licence_of(there)  # stays until another one is stated
+    kept = {"facts": licence} if licence else {}
     return sealed(str(card(repo_id, **kept))).encode()
 
 

@@ -387,6 +387,15 @@ def test_saving_renews_a_card_that_nobody_touched_and_keeps_an_edited_one(folder
     assert card.read_text().startswith("---\n")
 
 
+def test_a_card_of_front_matter_alone_is_replaced_and_its_licence_stays(folder, caplog):
+    card, model = folder / CARD_FILE, load_model(folder)
+    card.write_text("---\nlicense: mit\n---\n")  # as a clone of what the website made has it
+    for _ in range(2):
+        model.save_pretrained(folder)
+        assert "license: mit" in card.read_text() and "library_name: sr_hub" in card.read_text()
+    assert not caplog.text
+
+
 def test_a_card_that_nobody_touched_can_be_kept(folder):
     before = (folder / CARD_FILE).read_text()
     load_model(folder).save_pretrained(folder, facts={"license": "mit"}, keep_card=True)
