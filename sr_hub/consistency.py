@@ -8,10 +8,9 @@ Source: Irani & Peleg 1991, "Improving resolution by image registration" (iterat
 projection); the aim, for networks: Bahat & Michaeli 2020, https://arxiv.org/abs/1910.01839.
 """
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from sr_hub.degrade import SUPPORT, downscale
+from sr_hub.degrade import SUPPORT, downscale, resize_bicubic
 
 STEPS = 3
 """Corrections; then what is lacking is below half of an 8-bit value, as a rule."""
@@ -21,21 +20,12 @@ REACH = 2 * SUPPORT * STEPS
 
 
 def hold_to(lr: Tensor, sr: Tensor) -> Tensor:
-    """`sr`, changed as little as need be to become `lr` when it is made small.
+    """`sr`, corrected until it becomes `lr` when it is made small, but for what rounding changes.
 
     `lr` (N, 3, H, W) and `sr` (N, 3, scale * H, scale * W), both in [0, 1]; so is the result.
     """
     scale = sr.shape[-1] // lr.shape[-1]
     for _ in range(STEPS):
         lacking = lr - downscale(sr, scale, rounded=False)
-        sr = (sr + _enlarged(lacking, scale)).clamp_(0, 1)
+        sr = (sr + resize_bicubic(lacking, sr.shape[-2:])).clamp_(0, 1)
     return sr
-
-
-def _enlarged(image: Tensor, scale: int) -> Tensor:
-    """By the bicubic with the border pixels repeated outwards, as `downscale` has it."""
-    padded = F.pad(image, [SUPPORT] * 4, mode="replicate")
-    size = [scale * side for side in padded.shape[-2:]]
-    border = slice(SUPPORT * scale, -SUPPORT * scale)
-    enlarged = F.interpolate(padded, size=size, mode="bicubic", antialias=True, align_corners=False)
-    return enlarged[..., border, border]

@@ -40,14 +40,15 @@ def downscale(hr: Tensor, scale: int, *, rounded: bool = True) -> Tensor:
         raise ValueError(f"{width}x{height} is not a multiple of {scale}: modcrop it first")
     padded = F.pad(hr, [SUPPORT * scale] * 4, mode="replicate")
     low_height, low_width = height // scale + 2 * SUPPORT, width // scale + 2 * SUPPORT
-    rows = _antialiased_bicubic(padded, (low_height, padded.shape[-1]))
+    rows = resize_bicubic(padded, (low_height, padded.shape[-1]))
     if rounded:
         rows = quantise(rows)
-    lr = _antialiased_bicubic(rows, (low_height, low_width))
+    lr = resize_bicubic(rows, (low_height, low_width))
     return lr[..., SUPPORT:-SUPPORT, SUPPORT:-SUPPORT]
 
 
-def _antialiased_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """`image` (N, C, H, W) at `size` (height, width) by the antialiased bicubic, a = -0.5."""
     return F.interpolate(image, size=size, mode="bicubic", antialias=True, align_corners=False)
 
 
